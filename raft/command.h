@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Commands and the batches that carry them ⇄ bytes (format: raft/README.md).
+ *
+ * A Raft entry of type ENTRY_COMMAND is one batch: a header with the proposer's times and
+ * chance, then commands. Decoding accepts exactly what encoding writes and nothing else;
+ * a decoded command borrows from the bytes it was decoded from. */
+#ifndef RAFT_COMMAND_H
+#define RAFT_COMMAND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+#define COMMAND_LEVEL 1 /* the highest feature level this build knows */
+
+enum command_type {
+#define X(SYMBOL, number, level, name, fields) COMMAND_##SYMBOL = (number),
+#include "raft/commands.def"
+#undef X
+};
+
+struct text {
+    const char *data; /* not terminated; never NULL */
+    size_t len;
+};
+
+/* A tagged union: the struct of each command has its row's fields. */
+struct command {
+    enum command_type type;
+    struct text request_id;
+    struct text actor;
+    union {
+#define TEXT(field) struct text field;
+#define BLOB(field) struct text field;
+#define U64(field)  uint64_t field;
+#define U32(field)  uint32_t field;
+#define FLAG(field) bool field;
+#define X(SYMBOL, number, level, name, fields)                                         \
+    struct {                                                                           \
+        fields                                                                         \
+    } name;
+#include "raft/commands.def"
+#undef X
+#undef TEXT
+#undef BLOB
+#undef U64
+#undef U32
+#undef FLAG
+    };
+};
+
+struct batch_header {
+    uint64_t wall_ms;  /* leader's wall clock: shown to people */
+    uint64_t clock_ms; /* the replicated clock: only it expires anything */
+    uint8_t chance[16]; /* random bytes from which apply derives ids */
+    uint32_t count;    /* commands that follow */
+};
+
+struct text text_of(const char *terminated);
+
+/* Append one command. ERR_TOO_LARGE over LIMIT_BATCH_BYTES, ERR_UNSUPPORTED above
+ * `level`; the buffer is then unchanged. */
+int command_encode(struct buf *out, const struct command *command, uint32_t level,
+                   struct err *err);
+
+/* Append a batch header; its count is set afterwards with batch_set_count(). */
+void batch_begin(struct buf *out, const struct batch_header *header);
+void batch_set_count(struct buf *out, uint32_t count);
+
+/* Read a batch: the header, then `count` times batch_next(). ERR_CORRUPT with offset and
+ * reason; batch_end() is ERR_CORRUPT if bytes are left over. */
+int batch_open(struct cursor *cursor, struct batch_header *header, struct err *err);
+int batch_next(struct cursor *cursor, struct command *command, struct err *err);
+int batch_end(const struct cursor *cursor, struct err *err);
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What nodes say to each other after the hello: the first byte of every frame. Each range
+ * belongs to one file; numbers are forever (raft/README.md). */
+#ifndef RAFT_FRAME_H
+#define RAFT_FRAME_H
+
+enum frame_kind {
+    /* raft/message.c: what the engine sends */
+    FRAME_APPEND = 1,
+    FRAME_APPEND_RESULT = 2,
+    FRAME_VOTE = 3,
+    FRAME_VOTE_RESULT = 4,
+    FRAME_TIMEOUT_NOW = 5,
+
+    /* raft/forming.c */
+    FRAME_OFFER = 32,
+    FRAME_PLEDGE = 33,
+};
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The state machine: applies committed batches to the registry and tells who listens.
+ * The only holder of a registry that may change (with raft/snapshot.c while restoring).
+ *
+ * Apply never fails: a refusal is a *result*. An entry that cannot be decoded is not a
+ * refusal: fsm_apply() returns ERR_CORRUPT and the node must stop (DESIGN 5). */
+#ifndef RAFT_FSM_H
+#define RAFT_FSM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "registry/registry.h"
+
+struct fsm;
+
+/* The outcome of one command, as every replica computes it. */
+struct result {
+    int code;          /* 0 or a negative enum err_code */
+    uint64_t sequence; /* registry sequence after this command: X-Muster-Index */
+    uint64_t revision; /* of the noun it changed or created; 0 if none */
+};
+
+struct fsm *fsm_new(void);
+void fsm_free(struct fsm *fsm);
+
+/* Never changes identity: fsm_restore() swaps what is inside. */
+const struct registry *fsm_registry(const struct fsm *fsm);
+
+/* Apply one batch. `results` is filled with up to `capacity` results in command order
+ * and *count is the number of commands; results may be NULL with capacity 0. Afterwards
+ * the subscribers are called once if the sequence moved. */
+int fsm_apply(struct fsm *fsm, const void *batch, size_t len, struct result *results,
+              size_t capacity, size_t *count, struct err *err);
+
+/* Replace the whole state (install or start-up); takes `registry` over; subscribers are
+ * called with the range (old sequence, new sequence]. */
+void fsm_restore(struct fsm *fsm, struct registry *registry);
+
+/* News: events in (from, to] are in the registry's event log (or fell out of it). Called
+ * on the loop, after apply, before any client is answered. Embedded in its owner. */
+struct fsm_watch {
+    void (*changed)(struct fsm_watch *watch, uint64_t from, uint64_t to);
+    void *owner;
+    struct fsm_watch *next;
+};
+void fsm_watch(struct fsm *fsm, struct fsm_watch *watch);
+void fsm_unwatch(struct fsm *fsm, struct fsm_watch *watch);
+
+#endif

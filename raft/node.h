@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* DOOR 2: a node of the cluster: start and stop, who leads, who is a member.
+ *
+ * The node owns engine, store, fsm and door 1, and stands on a disk, a clock and a link
+ * that it is given. It knows no HTTP, no run, no task. */
+#ifndef RAFT_NODE_H
+#define RAFT_NODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "raft/clock.h"
+#include "raft/disk.h"
+#include "raft/fsm.h"
+#include "raft/link.h"
+#include "raft/propose.h"
+
+struct node;
+
+struct node_options {
+    struct disk *disk;
+    struct clock *clock;
+    struct link *link;
+    const char *name;
+    const char *peer_address; /* as others reach it; "" for a cluster of one */
+    const char *api_address;  /* as clients reach it; "" if not known */
+    const char *version;
+    uint32_t expect;          /* members the cluster forms with, 1, 3 or 5 */
+    const char *const *peers; /* peer addresses of the others, expect - 1 of them */
+    size_t peer_count;
+    uint32_t election_timeout_ms;
+    uint32_t heartbeat_ms;
+    uint64_t segment_bytes;   /* 0 = default */
+    uint64_t snapshot_bytes;  /* log bytes after which a snapshot is taken; 0 = default */
+    void *owner;
+    /* The node cannot go on (disk error, damaged entry, removed): end the process. */
+    void (*failed)(void *owner, const struct err *err);
+};
+
+/* Load what the disk holds and join in. The strings are copied. Errors name the file. */
+int node_start(struct node **out, const struct node_options *options, struct err *err);
+
+/* Stop for good; `stopped` is called later and the node is gone. Waiting proposals are
+ * answered ERR_OUTCOME_UNKNOWN or ERR_NOT_LEADER first. */
+void node_stop(struct node *node, void (*stopped)(void *owner), void *owner);
+
+const struct registry *node_registry(const struct node *node);
+struct fsm *node_fsm(struct node *node); /* to subscribe to changes */
+struct propose *node_propose(struct node *node);
+
+enum node_role {
+    NODE_FORMING,   /* in no cluster yet */
+    NODE_FOLLOWER,
+    NODE_CANDIDATE,
+    NODE_LEADER,
+};
+const char *node_role_name(enum node_role role);
+
+/* Strings are borrowed until the loop turns. */
+struct node_status {
+    enum node_role role;
+    uint64_t id;
+    uint64_t cluster_id; /* 0 while forming */
+    const char *name;
+    uint64_t term;
+    uint64_t commit;  /* Raft index */
+    uint64_t applied; /* Raft index */
+    bool leader_known;
+    uint64_t leader_id;
+    const char *leader_name;    /* "" if not known */
+    const char *leader_address; /* its API; "" if not known */
+    /* Since the leader last had a majority's word (DESIGN, spec/muster.md 3);
+     * UINT64_MAX: never. */
+    uint64_t last_contact_ms;
+    bool caught_up;     /* applied what the leader had committed at last contact */
+    bool disk_full;
+    const char *trouble; /* why there is no leader or no cluster; "" if all is well */
+};
+void node_status(struct node *node, struct node_status *out);
+
+struct node_member {
+    uint64_t id;
+    const char *name;         /* "" if the row is not there yet */
+    const char *address;      /* API */
+    const char *peer_address;
+    bool voter;
+    bool leader;
+    bool self;
+    bool reachable;           /* self, or a link to it is up */
+    uint64_t match;           /* leader only: highest index known to be durable there */
+    char reason[128];         /* why it is not reachable */
+};
+/* Fills up to `capacity` rows in order of name; returns how many there are. */
+size_t node_members(struct node *node, struct node_member *out, size_t capacity);
+
+/* Leadership news; called on the loop when role, term or leader changed. */
+struct node_watch {
+    void (*changed)(struct node_watch *watch, const struct node_status *status);
+    void *owner;
+    struct node_watch *next;
+};
+void node_on_leadership(struct node *node, struct node_watch *watch);
+void node_off_leadership(struct node *node, struct node_watch *watch);
+
+#endif

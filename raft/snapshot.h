@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The registry ⇄ bytes, for snapshots (format: raft/README.md). A versioned sequence of
+ * length-prefixed records in a fixed order, so that restore(snapshot(state)) gives the
+ * same bytes again. Encoding reads a frozen view and may run in the pool. */
+#ifndef RAFT_SNAPSHOT_H
+#define RAFT_SNAPSHOT_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+#include "registry/registry.h"
+
+/* Calls `put` with pieces of any size, in order; stops at its first non-zero return and
+ * returns that. */
+int snapshot_encode(const struct registry *frozen,
+                    int (*put)(void *ctx, const void *data, size_t len), void *ctx);
+
+/* A restorer is fed pieces of any size; the loop thread or one pool job, not both. */
+struct snapshot_decoder;
+struct snapshot_decoder *snapshot_decoder_new(void);
+int snapshot_decoder_feed(struct snapshot_decoder *decoder, const void *data, size_t len,
+                          struct err *err); /* ERR_CORRUPT with offset, ERR_UNSUPPORTED */
+/* The registry, owned by the caller; NULL and ERR_CORRUPT if the end is missing. Frees
+ * the decoder in either case. */
+struct registry *snapshot_decoder_finish(struct snapshot_decoder *decoder,
+                                         struct err *err);
+void snapshot_decoder_free(struct snapshot_decoder *decoder); /* abandon; NULL is fine */
+
+#endif

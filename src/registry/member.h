@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A member row: what the cluster knows of a node beside its place in the Raft
+ * configuration (which alone says who is a member). Immutable and shared. */
+#ifndef REGISTRY_MEMBER_H
+#define REGISTRY_MEMBER_H
+
+#include <stdint.h>
+
+struct member {
+    uint32_t refs;
+    uint64_t id;           /* the node's Raft id */
+    uint32_t level;        /* highest feature level it knows */
+    uint64_t revision;     /* sequence of its last change */
+    const char *name;      /* all strings inside this allocation */
+    const char *address;   /* its API as clients reach it, "10.0.0.1:8558"; may be "" */
+    const char *peer_address;
+    const char *version;   /* of muster */
+};
+
+struct member_draft {
+    uint64_t id;
+    uint32_t level;
+    const char *name;
+    const char *address;
+    const char *peer_address;
+    const char *version;
+};
+
+struct member *member_new(const struct member_draft *draft, uint64_t revision);
+struct member *member_ref(struct member *member);
+void member_unref(struct member *member);
+
+#endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The replicated state, as a value that commands transform.
+ *
+ * Everything that apply reads or changes hangs under this one root: tasks, members,
+ * settings, the event log, the sequence, the replicated clock. No clock, no chance, no
+ * I/O, no configuration of its own: the same commands give the same bytes on every node.
+ *
+ * Sequence: each change that a noun shows is one event and takes the next number;
+ * bookkeeping takes none. So event numbers have no gaps.
+ *
+ * Only raft/fsm.c and raft/snapshot.c hold a non-const pointer. Every reader gets a
+ * `const struct registry *`; registry_freeze() gives one that later commands leave
+ * untouched, in O(1). */
+#ifndef REGISTRY_REGISTRY_H
+#define REGISTRY_REGISTRY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/map.h"
+#include "registry/event_log.h"
+#include "registry/member.h"
+#include "registry/task.h"
+
+struct registry;
+
+/* Who asks, and the replicated times of the batch the command came in. */
+struct change {
+    uint64_t wall_ms;       /* shown to people; never decides anything */
+    const char *request_id; /* terminated, borrowed; "" if none */
+    const char *actor;      /* the caller, "" until there are credentials */
+};
+
+/* 128 bits: the sum over all items of a hash of (kind, key, bytes), so that it is
+ * incremental, O(1) a change, and independent of the order of insertion. */
+struct digest {
+    uint64_t low;
+    uint64_t high;
+};
+
+/* --- life --- */
+struct registry *registry_new(void);
+void registry_free(struct registry *registry);
+const struct registry *registry_freeze(const struct registry *registry);
+void registry_thaw(const struct registry *frozen); /* give a frozen view back */
+
+/* --- questions (any thread may read a frozen view while the loop holds it) --- */
+uint64_t registry_sequence(const struct registry *registry); /* of the last event */
+uint64_t registry_clock_ms(const struct registry *registry); /* replicated clock */
+struct digest registry_digest(const struct registry *registry);
+const struct event_log *registry_events(const struct registry *registry);
+
+/* NULL if absent. Borrowed until the registry changes. */
+const struct task *registry_task(const struct registry *registry, const char *name,
+                                 size_t name_len);
+size_t registry_task_count(const struct registry *registry);
+size_t registry_task_enabled_count(const struct registry *registry);
+
+/* Walk the tasks in creation order, from the first created at or after `created`.
+ * The registry must not change meanwhile: freeze it for anything that yields. */
+void registry_task_seek(const struct registry *registry, uint64_t created,
+                        struct map_cursor *cursor);
+const struct task *registry_task_next(struct map_cursor *cursor); /* NULL at the end */
+
+const struct member *registry_member(const struct registry *registry, uint64_t id);
+size_t registry_member_count(const struct registry *registry);
+void registry_member_seek(const struct registry *registry, struct map_cursor *cursor);
+const struct member *registry_member_next(struct map_cursor *cursor);
+
+/* --- commands; every refusal leaves the registry unchanged. The texts of refusals are
+ * written at the door from the code (api/error.c): here the code decides. --- */
+
+/* Advance the replicated clock; a value that is not larger is ignored. */
+void registry_tick(struct registry *registry, uint64_t clock_ms);
+
+/* ERR_EXISTS if the name is taken. Takes one event, task.created. */
+int registry_task_create(struct registry *registry, const struct change *change,
+                         const struct task_draft *draft);
+/* ERR_NOT_FOUND. One event, task.enabled or task.disabled; none (and the revision stays)
+ * if it is so already. */
+int registry_task_enable(struct registry *registry, const struct change *change,
+                         const char *name, size_t name_len, bool enabled);
+/* ERR_NOT_FOUND. One event, task.deleted. */
+int registry_task_delete(struct registry *registry, const struct change *change,
+                         const char *name, size_t name_len);
+/* Insert or replace the row of draft->id: one event, member.joined or member.updated;
+ * none when nothing differs. */
+int registry_member_set(struct registry *registry, const struct change *change,
+                        const struct member_draft *draft);
+/* ERR_NOT_FOUND. One event, member.left. */
+int registry_member_delete(struct registry *registry, const struct change *change,
+                           uint64_t id);
+/* Change a replicated setting by name (registry/settings.h): ERR_NOT_FOUND for an unknown
+ * name, ERR_INVALID out of its bounds. One event, setting.changed. */
+int registry_setting_set(struct registry *registry, const struct change *change,
+                         const char *name, size_t name_len, uint64_t value);
+
+#endif

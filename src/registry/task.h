@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A task as the registry keeps it: an immutable, shared value.
+ *
+ * `text` is the task's canonical JSON object without what the registry itself decides
+ * (`enabled`, `revision`): one truth each. On reading, `"enabled":true,` is spliced in at
+ * `enabled_at`, an offset at which a member may begin, so a read is nearly a copy. */
+#ifndef REGISTRY_TASK_H
+#define REGISTRY_TASK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct task {
+    uint32_t refs;
+    bool enabled;
+    uint64_t created;    /* sequence of its creation: the list order */
+    uint64_t revision;   /* sequence of its last change */
+    uint32_t name_len;
+    uint32_t text_len;
+    uint32_t enabled_at; /* 1 <= enabled_at < text_len */
+    const char *name;    /* terminated; inside this allocation */
+    const char *text;    /* terminated; inside this allocation */
+};
+
+/* What a client decides of a task. Borrowed strings, not necessarily terminated. */
+struct task_draft {
+    const char *name;
+    size_t name_len;
+    const char *text;
+    size_t text_len;
+    uint32_t enabled_at;
+    bool enabled;
+};
+
+struct task *task_new(const struct task_draft *draft, uint64_t created,
+                      uint64_t revision);
+struct task *task_ref(struct task *task);
+void task_unref(struct task *task);
+
+/* Bytes of the task's JSON with `enabled` spliced in; task_write() writes just that many
+ * (no terminator) and returns the count. */
+size_t task_json_len(const struct task *task);
+size_t task_write(const struct task *task, char *out);
+
+#endif
