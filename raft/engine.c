@@ -1,0 +1,876 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One event goes into libraft's engine, and what it answers is carried out in this
+ * order:
+ *
+ *   1. term, vote   to disk; until they are durable raft/outbox.c holds what follows
+ *   2. entries      into the log in memory, and to the store
+ *   3. messages     encoded at once (the engine's array dies with its next step), sent
+ *   4. commit       each membership up to it told to the engine at once, then applied
+ * by the owner in its own turn
+ *
+ *   START ──sole voter: a new term first──▶ RUNNING ──sole voter's timer──▶ RENEWING
+ *                                              ▲──────── new term durable ─────┘
+ *
+ * Failure modes: an engine error ends the node (hooks.failed). A lost frame is legal at
+ * any time. A disk that is slow holds the gate, never the loop. */
+#include "raft/engine.h"
+
+#include <raft.h>
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "raft/contact.h"
+#include "raft/message.h"
+#include "raft/outbox.h"
+#include "raft/rules.h"
+
+#define ENGINE_INFLIGHT_ENTRIES 256 /* a peer; rule 16 */
+#define ENGINE_FRAME_BYTES      (LIMIT_FRAME_BYTES - LIMIT_ENTRY_BYTES)
+
+static_assert((int)ENTRY_COMMAND == (int)RAFT_COMMAND, "entry types are libraft's");
+static_assert((int)ENTRY_BARRIER == (int)RAFT_BARRIER, "entry types are libraft's");
+static_assert((int)ENTRY_CONFIGURATION == (int)RAFT_CHANGE,
+              "entry types are libraft's");
+
+enum engine_phase {
+    ENGINE_RENEWING, /* the engine is closed; a sole voter's new term goes to disk */
+    ENGINE_RUNNING,
+    ENGINE_STOPPED,
+};
+
+/* What goes into one step. */
+struct engine_input {
+    struct raft_event event;
+    const struct entry
+        *source; /* where the event's entries are, from source_first on */
+    uint64_t source_first;
+    uint64_t request_term; /* of the append that is being answered; 0 = our own term */
+    const struct raft_configuration *restore; /* rule 10: replaced for this step */
+    bool took_entries;                        /* out: they are in our log now */
+};
+
+struct engine {
+    struct raft raft;
+    bool raft_open;
+    struct engine_options options;
+    char *address;
+    enum engine_phase phase;
+    enum engine_role role;
+    uint64_t leader;
+
+    struct entry_log log;
+    struct snapshot_meta snapshot; /* index 0 = none */
+    uint64_t commit;               /* never goes back */
+    uint64_t applied;
+    uint64_t configuration_fed; /* memberships up to here are told (rule 3) */
+    uint64_t stored;            /* reported durable */
+    struct outbox outbox; /* term and vote are its: they stand as they go to disk */
+
+    struct clock_timer timer;
+    uint64_t tick_due_ms; /* leader (rule 8) */
+
+    struct contact contact;
+};
+
+static int engine_step(struct engine *engine, struct engine_input *input);
+static void engine_arm(struct engine *engine);
+static void engine_boot(struct engine *engine);
+static void engine_timeout(struct engine *engine);
+static bool engine_sole_voter(const struct engine *engine);
+
+static uint64_t engine_now(const struct engine *engine)
+{
+    return clock_now_ms(engine->options.clock);
+}
+
+static void engine_fail(struct engine *engine, const char *what, int code)
+{
+    struct err err;
+    err_set(&err, ERR_INTERNAL, "raft engine: %s: %s (%s)", what, raft_strerror(code),
+            engine->raft.errmsg);
+    engine->phase = ENGINE_STOPPED;
+    clock_timer_stop(engine->options.clock, &engine->timer);
+    engine->options.hooks.failed(engine->options.owner, &err);
+}
+
+/* --- one step: carry an update out
+ * ------------------------------------------------------ */
+
+static void engine_take_entries(struct engine *engine, const struct raft_update *update,
+                                const struct engine_input *input)
+{
+    uint64_t first = update->entries.index;
+    if (first <= entry_log_last(&engine->log)) {
+        assert(first > engine->commit);
+        entry_log_truncate(&engine->log, first);
+        if (engine->stored >= first) {
+            engine->stored = first - 1;
+        }
+    }
+    assert(first == entry_log_last(&engine->log) + 1);
+
+    for (unsigned i = 0; i < update->entries.n; i++) {
+        const struct raft_entry *raft = &update->entries.batch[i];
+        struct entry entry = {.term = raft->term, .type = (enum entry_type)raft->type};
+        if (input->source != NULL) {
+            entry.data = bytes_ref(input->source[first + i - input->source_first].data);
+        } else {
+            entry.data = bytes_new(raft->buf.base, raft->buf.len);
+        }
+        entry_log_append(&engine->log, &entry);
+    }
+    if (input->source == NULL) { /* the engine's own barrier */
+        assert(update->entries.n == 1 && update->entries.batch[0].type == RAFT_BARRIER);
+        raft_free(update->entries.batch[0].batch);
+    }
+    outbox_append(&engine->outbox, first, engine->commit);
+    if (input->event.type == RAFT_SUBMIT &&
+        update->entries.batch[0].type == RAFT_CHANGE && rule_on(RULE_CHANGE_ALONE)) {
+        outbox_barrier(&engine->outbox);
+    }
+}
+
+static uint32_t engine_contact_age_capped(const struct engine *engine)
+{
+    uint64_t age = engine_contact_age_ms(engine);
+    return age < MESSAGE_CONTACT_UNKNOWN ? (uint32_t)age : MESSAGE_CONTACT_UNKNOWN;
+}
+
+/* An append may be larger than a frame: it goes in parts, each complete by itself. */
+static void engine_send_append(struct engine *engine,
+                               const struct raft_message *message)
+{
+    struct raft_message part = *message;
+    struct raft_append_entries *append = &part.append_entries;
+    unsigned left = append->n_entries;
+    do {
+        size_t bytes = 0;
+        unsigned count = 0;
+        while (count < left && bytes < ENGINE_FRAME_BYTES) {
+            count++;
+            bytes +=
+                entry_log_get(&engine->log, append->prev_log_index + count)->data->len;
+        }
+        append->n_entries = count;
+        struct bytes *frame =
+            message_encode(&part, 0, engine_contact_age_capped(engine), &engine->log);
+        outbox_send(&engine->outbox, part.server_id, frame);
+        bytes_unref(frame);
+        left -= count;
+        if (count > 0) {
+            append->prev_log_index += count;
+            append->prev_log_term =
+                entry_log_get(&engine->log, append->prev_log_index)->term;
+        }
+    } while (left > 0);
+}
+
+static void engine_send_messages(struct engine *engine,
+                                 const struct raft_update *update,
+                                 uint64_t request_term)
+{
+    for (unsigned i = 0; i < update->messages.n; i++) {
+        struct raft_message message = update->messages.batch[i];
+        if (message.type == RAFT_APPEND_ENTRIES) {
+            engine_send_append(engine, &message);
+            continue;
+        }
+        rules_send(engine->outbox.term, &message);
+        struct bytes *frame = message_encode(
+            &message, request_term != 0 ? request_term : engine->outbox.term, 0,
+            &engine->log);
+        outbox_send(&engine->outbox, message.server_id, frame);
+        bytes_unref(frame);
+    }
+}
+
+/* Rule 3: each membership up to the commit index, once, in order, before anything else.
+ */
+static void engine_feed_configurations(struct engine *engine)
+{
+    while (engine->phase == ENGINE_RUNNING &&
+           engine->configuration_fed < engine->commit) {
+        uint64_t index = engine->configuration_fed + 1;
+        const struct entry *entry = entry_log_get(&engine->log, index);
+        engine->configuration_fed = index;
+        if (entry == NULL || entry->type != ENTRY_CONFIGURATION ||
+            !rule_on(RULE_CONFIGURATION_NOW)) {
+            continue;
+        }
+        struct engine_input input = {.event.type = RAFT_CONFIGURATION};
+        struct raft_buffer buf = {entry->data->data, entry->data->len};
+        input.event.configuration.index = index;
+        int code = raft_configuration_decode(&buf, &input.event.configuration.conf);
+        if (code != 0) {
+            engine_fail(engine, "a committed membership cannot be decoded", code);
+            return;
+        }
+        engine_step(engine, &input);
+    }
+}
+
+static enum engine_role engine_role_of(const struct engine *engine)
+{
+    switch ((enum raft_state)engine->raft.state) {
+    case RAFT_LEADER:
+        return ENGINE_LEADER;
+    case RAFT_CANDIDATE:
+        return ENGINE_CANDIDATE;
+    case RAFT_FOLLOWER:
+    case RAFT_UNAVAILABLE:
+        return ENGINE_FOLLOWER;
+    }
+    return ENGINE_FOLLOWER;
+}
+
+/* Role and leader as they are now; true if either changed. */
+static bool engine_look(struct engine *engine, bool *became_leader)
+{
+    enum engine_role role = engine_role_of(engine);
+    raft_id leader = 0;
+    const char *address = NULL;
+    raft_leader(&engine->raft, &leader, &address);
+    bool changed = role != engine->role || leader != engine->leader;
+    *became_leader = role == ENGINE_LEADER && engine->role != ENGINE_LEADER;
+    engine->role = role;
+    engine->leader = leader;
+    if (*became_leader) {
+        engine->tick_due_ms = engine_now(engine) + engine->options.heartbeat_ms;
+        contact_lead(&engine->contact);
+    }
+    return changed;
+}
+
+/* Rule 13: a leader proves its term with an entry of its own. */
+static void engine_submit_barrier(struct engine *engine)
+{
+    struct bytes *nothing = bytes_new(NULL, 0);
+    uint64_t index = 0;
+    uint64_t term = 0;
+    (void)engine_submit(engine, ENTRY_BARRIER, nothing, &index, &term, NULL);
+    bytes_unref(nothing);
+}
+
+/* What an update says, carried out. Recursive through engine_feed_configurations(): all
+ * that is read of `update` is read before. */
+static void engine_carry_out(struct engine *engine, struct engine_input *input,
+                             const struct raft_update *update)
+{
+    unsigned flags = update->flags;
+    uint64_t term = raft_current_term(&engine->raft);
+    bool changed = term != engine->outbox.term;
+    if (changed || raft_voted_for(&engine->raft) != engine->outbox.vote) {
+        assert((flags & (RAFT_UPDATE_CURRENT_TERM)) ||
+               (flags & (RAFT_UPDATE_VOTED_FOR)));
+        outbox_vote(&engine->outbox, term, raft_voted_for(&engine->raft));
+    }
+    bool became_leader = false;
+    changed = engine_look(engine, &became_leader) || changed;
+    input->took_entries = (flags & (RAFT_UPDATE_ENTRIES)) != 0;
+    if (input->took_entries) {
+        engine_take_entries(engine, update, input);
+    }
+    assert(entry_log_last(&engine->log) == raft_last_index(&engine->raft));
+    if (flags & (RAFT_UPDATE_MESSAGES)) {
+        engine_send_messages(engine, update, input->request_term);
+    }
+    uint64_t commit = raft_commit_index(&engine->raft);
+    bool committed = commit > engine->commit;
+    if (committed) {
+        engine->commit = commit;
+    }
+    engine_feed_configurations(engine);
+    if (engine->phase != ENGINE_RUNNING) {
+        return;
+    }
+    if (became_leader && !input->took_entries && rule_on(RULE_BARRIER)) {
+        engine_submit_barrier(engine);
+    }
+    if (committed) {
+        engine->options.hooks.committed(engine->options.owner);
+    }
+    if (changed) {
+        engine->options.hooks.changed(engine->options.owner);
+    }
+}
+
+/* Returns libraft's code, which a caller may be told of a SUBMIT; with every other
+ * event an error ends the node. */
+static int engine_step(struct engine *engine, struct engine_input *input)
+{
+    assert(engine->phase == ENGINE_RUNNING);
+    struct raft_update update = {0};
+    input->event.time = engine_now(engine);
+    int code = raft_step(&engine->raft, &input->event, &update);
+    if (input->restore != NULL) {
+        engine->raft.configuration = *input->restore;
+    }
+    if (code != 0) {
+        if (input->event.type != RAFT_SUBMIT) {
+            engine_fail(engine, "step failed", code);
+        }
+        return code;
+    }
+    engine_carry_out(engine, input, &update);
+    if (engine->phase == ENGINE_RUNNING) {
+        engine_arm(engine);
+    }
+    return 0;
+}
+
+/* --- timers
+ * ----------------------------------------------------------------------------- */
+
+static bool engine_sole_voter(const struct engine *engine)
+{
+    const struct raft_configuration *now = &engine->raft.configuration;
+    unsigned voters = 0;
+    bool self = false;
+    for (unsigned i = 0; i < now->n; i++) {
+        if (now->servers[i].role == RAFT_VOTER) {
+            voters++;
+            self = self || now->servers[i].id == engine->options.id;
+        }
+    }
+    return voters == 1 && self;
+}
+
+static void engine_close_raft(struct engine *engine)
+{
+    if (engine->raft_open) {
+        raft_close(&engine->raft, NULL); /* synchronous; the callback is never called */
+        engine->raft_open = false;
+    }
+}
+
+/* Rule 11: libraft lets a sole voter lead again in the term it had, so that two entries
+ * may share (index, term). The engine starts anew in a term of its own. */
+static void engine_renew(struct engine *engine)
+{
+    engine_close_raft(engine);
+    engine->phase = ENGINE_RENEWING;
+    clock_timer_stop(engine->options.clock, &engine->timer);
+    outbox_vote(&engine->outbox, engine->outbox.term + 1, engine->options.id);
+}
+
+static void engine_timeout(struct engine *engine)
+{
+    struct engine_input input = {.event.type = RAFT_TIMEOUT};
+    engine_step(engine, &input);
+}
+
+static void engine_timer_fired(struct clock_timer *timer)
+{
+    struct engine *engine = timer->owner;
+    uint64_t now = engine_now(engine);
+    if (engine->role == ENGINE_LEADER) { /* rule 8 */
+        engine->tick_due_ms = now + engine->options.heartbeat_ms;
+        if (rule_on(RULE_LEADER_TICK)) {
+            raft_set_heartbeat_timeout(&engine->raft, 0);
+        }
+        engine_timeout(engine);
+        if (engine->phase == ENGINE_RUNNING) {
+            raft_set_heartbeat_timeout(&engine->raft, engine->options.heartbeat_ms);
+        }
+        return;
+    }
+    bool due = raft_timeout(&engine->raft) <= now;
+    if (due && engine->role == ENGINE_FOLLOWER && engine_sole_voter(engine) &&
+        rule_on(RULE_SOLE_VOTER)) {
+        if (outbox_idle(&engine->outbox)) {
+            engine_renew(engine);
+        } else {
+            clock_timer_start(engine->options.clock, &engine->timer, now + 5);
+        }
+        return;
+    }
+    engine_timeout(engine);
+    if (engine->phase == ENGINE_RUNNING && raft_timeout(&engine->raft) <= now) {
+        /* nothing to do for the engine: it is no voter */
+        clock_timer_start(engine->options.clock, &engine->timer,
+                          now + engine->options.heartbeat_ms);
+    }
+}
+
+static void engine_arm(struct engine *engine)
+{
+    uint64_t due = engine->role == ENGINE_LEADER ? engine->tick_due_ms
+                                                 : raft_timeout(&engine->raft);
+    clock_timer_start(engine->options.clock, &engine->timer, due);
+}
+
+/* --- what the store reports
+ * ------------------------------------------------------------- */
+
+static void engine_stored(void *owner, uint64_t last)
+{
+    struct engine *engine = owner;
+    if (last <= engine->stored && rule_on(RULE_CAP_WRITES)) {
+        return; /* all of it was truncated meanwhile */
+    }
+    engine->stored = last;
+    if (engine->phase == ENGINE_RUNNING) {
+        struct engine_input input = {.event.type = RAFT_PERSISTED_ENTRIES};
+        input.event.persisted_entries.index = last;
+        engine_step(engine, &input);
+    }
+}
+
+static void engine_voted(void *owner)
+{
+    struct engine *engine = owner;
+    if (engine->phase == ENGINE_RENEWING) {
+        engine_boot(engine);
+    }
+}
+
+static void engine_send(void *owner, uint64_t to, struct bytes *frame)
+{
+    struct engine *engine = owner;
+    engine->options.hooks.send(engine->options.owner, to, frame);
+}
+
+/* --- what comes from peers
+ * ---------------------------------------------------------------- */
+
+static struct rules_view engine_view(const struct engine *engine, uint64_t from)
+{
+    const struct entry *committed = entry_log_get(&engine->log, engine->commit);
+    raft_index match = 0;
+    bool leads = engine->role == ENGINE_LEADER;
+    bool known = leads && raft_match_index(&engine->raft, from, &match) == 0;
+    struct membership members;
+    engine_membership(engine, &members);
+    const struct membership_row *self = membership_find(&members, engine->options.id);
+    return (struct rules_view){
+        .term = engine->outbox.term,
+        .state = (enum raft_state)engine->raft.state,
+        .commit = engine->commit,
+        .commit_term = committed != NULL ? committed->term : 0,
+        .last = entry_log_last(&engine->log),
+        .voter = self != NULL && self->voter,
+        .sole_voter = engine_sole_voter(engine),
+        .silence_ms = engine_now(engine) - engine->contact.leader_heard_ms,
+        .election_timeout_ms = engine->options.election_timeout_ms,
+        .match_known = known,
+        .match = match,
+    };
+}
+
+/* Feed entries [start, start + count) of an append; false: stop, the rest cannot
+ * follow. */
+static bool engine_feed_part(struct engine *engine, struct message *message,
+                             size_t start, size_t count)
+{
+    struct raft_message part = message->raft;
+    struct raft_append_entries *append = &part.append_entries;
+    if (start > 0) {
+        append->prev_log_index += start;
+        append->prev_log_term = message->entries[start - 1].term;
+    }
+    append->n_entries = (unsigned)count;
+    struct raft_entry *entries = NULL;
+    void *token = NULL; /* the engine frees it, unless it hands the entries out */
+    if (count > 0) {
+        token = raft_malloc(1);
+        entries = mem_array(count, sizeof *entries);
+        for (size_t i = 0; i < count; i++) {
+            const struct entry *entry = &message->entries[start + i];
+            entries[i].term = entry->term;
+            entries[i].type = (enum raft_entry_type)entry->type;
+            entries[i].buf = (struct raft_buffer){entry->data->data, entry->data->len};
+            entries[i].batch = token;
+        }
+    }
+    append->entries = entries;
+    struct engine_input input = {
+        .event = {.type = RAFT_RECEIVE, .receive.message = &part},
+        .source = count > 0 ? &message->entries[start] : NULL,
+        .source_first = append->prev_log_index + 1,
+        .request_term = append->term,
+    };
+    uint64_t end = append->prev_log_index + count;
+    uint64_t end_term =
+        count > 0 ? message->entries[start + count - 1].term : append->prev_log_term;
+    engine_step(engine, &input);
+    if (input.took_entries) {
+        raft_free(token);
+    }
+    mem_free(entries);
+    if (engine->phase != ENGINE_RUNNING) {
+        return false;
+    }
+    const struct entry *last = entry_log_get(&engine->log, end);
+    return end == 0 || (last != NULL && last->term == end_term);
+}
+
+/* Rule 2: in parts, so that a membership is the first entry of the one it comes in. */
+static void engine_feed_append(struct engine *engine, struct message *message)
+{
+    size_t start = 0;
+    bool first = true;
+    bool more = true;
+    while (more && (first || start < message->entry_count)) {
+        size_t count =
+            rules_part(message->entries + start, message->entry_count - start, first);
+        more = engine_feed_part(engine, message, start, count);
+        start += count;
+        first = false;
+    }
+}
+
+/* Note who was heard, before the engine may change its mind about the term. */
+static void engine_note_contact(struct engine *engine, const struct message *message)
+{
+    uint64_t now = engine_now(engine);
+    const struct raft_message *raft = &message->raft;
+    if (raft->type == RAFT_APPEND_ENTRIES &&
+        raft->append_entries.term >= engine->outbox.term) {
+        bool known = message->contact_age_ms != MESSAGE_CONTACT_UNKNOWN;
+        contact_from_leader(&engine->contact, now,
+                            known ? message->contact_age_ms : UINT64_MAX,
+                            raft->append_entries.leader_commit);
+    }
+    if (raft->type == RAFT_APPEND_ENTRIES_RESULT && engine->role == ENGINE_LEADER &&
+        message->request_term == engine->outbox.term) {
+        contact_from_peer(&engine->contact, now, raft->server_id);
+    }
+}
+
+/* Rule 10: for one step the engine takes itself for the only voter, so that it looks at
+ * nothing but the candidate's log and its own vote. */
+static void engine_feed_as_one(struct engine *engine, struct engine_input *input)
+{
+    struct raft_server self = {engine->options.id, engine->address, RAFT_VOTER};
+    struct raft_configuration saved = engine->raft.configuration;
+    engine->raft.configuration.servers = &self;
+    engine->raft.configuration.n = 1;
+    input->restore = &saved;
+    engine_step(engine, input);
+}
+
+int engine_receive(struct engine *engine, uint64_t from, const uint8_t *data,
+                   size_t len, struct err *err)
+{
+    struct message message;
+    int rv = message_decode(&message, from, data, len, err);
+    if (rv != 0) {
+        return rv;
+    }
+    if (engine->phase != ENGINE_RUNNING) {
+        message_close(&message);
+        return 0;
+    }
+    struct rules_view view = engine_view(engine, from);
+    engine_note_contact(engine, &message);
+    enum rules_verdict verdict = rules_receive(&view, &message);
+    struct engine_input input = {
+        .event = {.type = RAFT_RECEIVE, .receive.message = &message.raft}};
+    if (verdict == RULES_FEED_AS_ONE) {
+        engine_feed_as_one(engine, &input);
+    } else if (verdict == RULES_FEED && message.raft.type == RAFT_APPEND_ENTRIES) {
+        engine_feed_append(engine, &message);
+    } else if (verdict == RULES_FEED) {
+        engine_step(engine, &input);
+    }
+    message_close(&message);
+    return 0;
+}
+
+/* --- what the node asks for
+ * ----------------------------------------------------------------- */
+
+int engine_submit(struct engine *engine, enum entry_type type, struct bytes *payload,
+                  uint64_t *index, uint64_t *term, struct err *err)
+{
+    if (engine->phase != ENGINE_RUNNING || engine->role != ENGINE_LEADER) {
+        return err_set(err, ERR_NOT_LEADER, "this node does not lead");
+    }
+    bool change = type == ENTRY_CONFIGURATION;
+    if (change && rule_on(RULE_CHANGE_ALONE) &&
+        (!engine_settled(engine) || engine->raft.configuration_uncommitted_index != 0 ||
+         raft_transferee(&engine->raft) != 0)) {
+        return err_set(err, ERR_CONFLICT, "a change of the membership is under way");
+    }
+    static char token;
+    *index = entry_log_last(&engine->log) + 1;
+    *term = engine->outbox.term;
+    struct entry entry = {.term = *term, .type = type, .data = payload};
+    struct raft_entry raft = {
+        .term = *term,
+        .type = (enum raft_entry_type)type,
+        .buf = {payload->data, payload->len},
+        .batch = &token,
+    };
+    struct engine_input input = {
+        .event = {.type = RAFT_SUBMIT, .submit = {.entries = &raft, .n = 1}},
+        .source = &entry,
+        .source_first = *index,
+    };
+    switch (engine_step(engine, &input)) {
+    case 0:
+        return 0;
+    case RAFT_CANTCHANGE:
+        return err_set(err, ERR_CONFLICT, "a change of the membership is under way");
+    default: /* libraft's numbers, not ours: it does not lead, or gives the lead away */
+        return err_set(err, ERR_NOT_LEADER, "this node does not lead any more");
+    }
+}
+
+void engine_elect_now(struct engine *engine)
+{
+    if (engine->phase != ENGINE_RUNNING || engine->role == ENGINE_LEADER ||
+        raft_role(&engine->raft) != RAFT_VOTER || engine_sole_voter(engine)) {
+        return;
+    }
+    raft_set_election_timeout(&engine->raft, 1);
+    engine_timeout(engine);
+    if (engine->phase == ENGINE_RUNNING) {
+        raft_set_election_timeout(&engine->raft, engine->options.election_timeout_ms);
+        engine_arm(engine);
+    }
+}
+
+void engine_applied(struct engine *engine, uint64_t index)
+{
+    assert(index >= engine->applied && index <= engine->commit);
+    engine->applied = index;
+}
+
+/* --- start and stop
+ * ----------------------------------------------------------------------- */
+
+static void *heap_malloc(void *data, size_t size)
+{
+    (void)data;
+    return mem_alloc(size);
+}
+
+static void heap_free(void *data, void *memory)
+{
+    (void)data;
+    mem_free(memory);
+}
+
+static void *heap_calloc(void *data, size_t count, size_t size)
+{
+    (void)data;
+    return mem_array(count, size);
+}
+
+static void *heap_realloc(void *data, void *memory, size_t size)
+{
+    (void)data;
+    return mem_realloc(memory, size);
+}
+
+/* libraft's out-of-memory paths are not trusted: ours abort. */
+static struct raft_heap engine_heap = {
+    .malloc = heap_malloc,
+    .free = heap_free,
+    .calloc = heap_calloc,
+    .realloc = heap_realloc,
+    .aligned_alloc = NULL, /* only its I/O layer asks for that, which is not used */
+};
+
+static struct raft_entry *engine_start_entries(const struct engine *engine,
+                                               size_t count)
+{
+    static char token; /* "a batch": the engine keeps the pointer and never looks */
+    struct raft_entry *entries = mem_array(count, sizeof *entries);
+    for (size_t i = 0; i < count; i++) {
+        const struct entry *entry = entry_log_get(&engine->log, engine->log.first + i);
+        entries[i].term = entry->term;
+        entries[i].type = (enum raft_entry_type)entry->type;
+        entries[i].batch = &token;
+        if (entry->type == ENTRY_CONFIGURATION) {
+            entries[i].buf = (struct raft_buffer){entry->data->data, entry->data->len};
+        }
+    }
+    return entries;
+}
+
+/* Feed START with what is durable: term and vote are, the log is. */
+static void engine_boot(struct engine *engine)
+{
+    memset(&engine->raft, 0, sizeof engine->raft);
+    int code =
+        raft_init(&engine->raft, NULL, NULL, engine->options.id, engine->address);
+    if (code != 0) {
+        engine_fail(engine, "cannot start", code);
+        return;
+    }
+    engine->raft_open = true;
+    struct raft *raft = &engine->raft;
+    raft->tracer = NULL; /* the default one formats every message */
+    raft_seed(raft, (unsigned)clock_random(engine->options.clock));
+    raft_set_pre_vote(raft, true);
+    raft_set_election_timeout(raft, engine->options.election_timeout_ms);
+    raft_set_heartbeat_timeout(raft, engine->options.heartbeat_ms);
+    raft_set_max_inflight_entries(raft, ENGINE_INFLIGHT_ENTRIES);
+    raft_set_max_catch_up_round_duration(raft,
+                                         10 * engine->options.election_timeout_ms);
+    engine->phase = ENGINE_RUNNING;
+    engine->role = ENGINE_FOLLOWER;
+    contact_init(&engine->contact, engine_now(engine));
+
+    size_t count = engine->log.count;
+    struct raft_entry *entries = engine_start_entries(engine, count);
+    struct engine_input input = {.event.type = RAFT_START};
+    input.event.start.term = engine->outbox.term;
+    input.event.start.voted_for = engine->outbox.vote;
+    input.event.start.start_index = entry_log_first(&engine->log);
+    input.event.start.entries = entries;
+    input.event.start.n_entries = (unsigned)count;
+    engine->configuration_fed = 0;
+    engine_step(engine, &input);
+    mem_free(entries);
+}
+
+/* Is this node the only voter of the newest membership in its log? */
+static bool engine_sole_in_log(const struct engine *engine)
+{
+    for (size_t i = engine->log.count; i > 0; i--) {
+        const struct entry *entry =
+            entry_log_get(&engine->log, engine->log.first + i - 1);
+        if (entry->type == ENTRY_CONFIGURATION) {
+            struct membership membership;
+            if (membership_decode(&membership, entry->data->data, entry->data->len,
+                                  NULL) != 0) {
+                return false;
+            }
+            const struct membership_row *self =
+                membership_find(&membership, engine->options.id);
+            return self != NULL && self->voter &&
+                   membership_voter_count(&membership) == 1;
+        }
+    }
+    return false;
+}
+
+struct engine *engine_new(const struct engine_options *options,
+                          struct store_found *found)
+{
+    raft_heap_set(&engine_heap);
+    struct engine *engine = mem_zalloc(sizeof *engine);
+    engine->options = *options;
+    engine->address = mem_strdup(options->address);
+    engine->options.address = engine->address;
+    engine->timer.owner = engine;
+    engine->timer.fire = engine_timer_fired;
+    engine->log = found->log; /* taken over */
+    found->log = (struct entry_log){.first = 1};
+    static const struct outbox_hooks hooks = {engine_send, engine_stored, engine_voted};
+    outbox_init(&engine->outbox, options->store, &engine->log, found->term, found->vote,
+                &hooks, engine);
+    engine->stored = entry_log_last(&engine->log);
+    if (engine_sole_in_log(engine) && rule_on(RULE_SOLE_VOTER)) {
+        engine->phase = ENGINE_RENEWING;
+        outbox_vote(&engine->outbox, engine->outbox.term + 1, options->id);
+    } else {
+        engine_boot(engine);
+    }
+    return engine;
+}
+
+void engine_stop(struct engine *engine)
+{
+    clock_timer_stop(engine->options.clock, &engine->timer);
+    outbox_stop(&engine->outbox);
+    engine_close_raft(engine);
+    engine->phase = ENGINE_STOPPED;
+}
+
+void engine_free(struct engine *engine)
+{
+    assert(engine->phase == ENGINE_STOPPED);
+    entry_log_close(&engine->log);
+    outbox_close(&engine->outbox);
+    mem_free(engine->address);
+    mem_free(engine);
+}
+
+/* --- questions
+ * ---------------------------------------------------------------------------- */
+
+enum engine_role engine_role(const struct engine *engine)
+{
+    return engine->role;
+}
+
+uint64_t engine_term(const struct engine *engine)
+{
+    return engine->outbox.term;
+}
+
+uint64_t engine_leader(const struct engine *engine)
+{
+    return engine->leader;
+}
+
+uint64_t engine_commit(const struct engine *engine)
+{
+    return engine->commit;
+}
+
+uint64_t engine_last(const struct engine *engine)
+{
+    return entry_log_last(&engine->log);
+}
+
+const struct entry *engine_entry(const struct engine *engine, uint64_t index)
+{
+    return entry_log_get(&engine->log, index);
+}
+
+bool engine_settled(const struct engine *engine)
+{
+    const struct entry *applied = entry_log_get(&engine->log, engine->applied);
+    return engine->phase == ENGINE_RUNNING && engine->role == ENGINE_LEADER &&
+           applied != NULL && applied->term == engine->outbox.term;
+}
+
+void engine_membership(const struct engine *engine, struct membership *out)
+{
+    *out = (struct membership){0};
+    const struct raft_configuration *now = &engine->raft.configuration;
+    for (unsigned i = 0; engine->raft_open && i < now->n && i < LIMIT_MEMBERS; i++) {
+        struct membership_row *row = &out->rows[out->count++];
+        row->id = now->servers[i].id;
+        row->voter = now->servers[i].role == RAFT_VOTER;
+        snprintf(row->address, sizeof row->address, "%s", now->servers[i].address);
+    }
+}
+
+uint64_t engine_match(const struct engine *engine, uint64_t id)
+{
+    raft_index match = 0;
+    bool known = engine->phase == ENGINE_RUNNING && engine->role == ENGINE_LEADER &&
+                 raft_match_index(&engine->raft, id, &match) == 0;
+    return known ? match : 0;
+}
+
+uint64_t engine_contact_age_ms(const struct engine *engine)
+{
+    if (engine->phase != ENGINE_RUNNING) {
+        return UINT64_MAX;
+    }
+    uint64_t now = engine_now(engine);
+    if (engine->role != ENGINE_LEADER) {
+        return contact_leader_age_ms(&engine->contact, now);
+    }
+    struct membership members;
+    engine_membership(engine, &members);
+    return contact_majority_age_ms(&engine->contact, &members, engine->options.id, now);
+}
+
+uint64_t engine_leader_commit(const struct engine *engine)
+{
+    return engine->role == ENGINE_LEADER ? engine->commit
+                                         : engine->contact.leader_commit;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Raft itself: libraft's I/O-free engine, driven. The only file that calls raft_step():
+ * an event in, its update carried out in the one right order.
+ *
+ * Owns the log in memory and the order of what goes to disk and to the peers: nothing
+ * is sent before the term and the vote it speaks of are durable. Knows nothing of what
+ * the entries say. */
+#ifndef RAFT_ENGINE_H
+#define RAFT_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "raft/clock.h"
+#include "raft/entry_log.h"
+#include "raft/membership.h"
+#include "raft/store/store.h"
+
+struct engine;
+
+enum engine_role { ENGINE_FOLLOWER, ENGINE_CANDIDATE, ENGINE_LEADER };
+
+/* On the loop, from inside an engine call or a timer; they may ask the engine, and
+ * submit to it only from a turn of their own. */
+struct engine_hooks {
+    void (*send)(void *owner, uint64_t to, struct bytes *frame); /* frame is borrowed */
+    void (*committed)(
+        void *owner); /* engine_commit() rose: there is something to apply */
+    void (*changed)(void *owner); /* role, term or known leader changed */
+    void (*failed)(void *owner, const struct err *err); /* the node cannot go on */
+};
+
+struct engine_options {
+    uint64_t id;
+    const char *address; /* peer address; copied */
+    struct clock *clock;
+    struct store *store; /* open; outlives the engine */
+    uint32_t election_timeout_ms;
+    uint32_t heartbeat_ms;
+    struct engine_hooks hooks;
+    void *owner;
+};
+
+/* Start from what store_open() found; takes the log and the snapshot's configuration
+ * out of `found`. A sole voter first makes a new term durable, so it leads a little
+ * later. */
+struct engine *engine_new(const struct engine_options *options,
+                          struct store_found *found);
+
+/* No hook is called after this. The store may still finish writes of the engine: free
+ * it when the store is closed. */
+void engine_stop(struct engine *engine);
+void engine_free(struct engine *engine);
+
+/* A frame of node `from` whose kind belongs to raft/message.c. ERR_CORRUPT: it was
+ * dropped, for the reason given. */
+int engine_receive(struct engine *engine, uint64_t from, const uint8_t *data,
+                   size_t len, struct err *err);
+
+/* Append one entry as leader; takes a reference of its own to `payload`. The entry is
+ * known by (*index, *term). ERR_NOT_LEADER; ERR_CONFLICT: a membership change while
+ * another is under way or before engine_settled(). Nothing happened then. */
+int engine_submit(struct engine *engine, enum entry_type type, struct bytes *payload,
+                  uint64_t *index, uint64_t *term, struct err *err);
+
+/* Start an election now instead of when the timer fires: by pre-vote, so a wrong call
+ * is harmless. Ignored by a leader and by who is no voter. */
+void engine_elect_now(struct engine *engine);
+
+/* Tell the engine how far the entries are applied; never goes back. */
+void engine_applied(struct engine *engine, uint64_t index);
+
+/* --- questions --- */
+enum engine_role engine_role(const struct engine *engine);
+uint64_t engine_term(const struct engine *engine);
+uint64_t engine_leader(const struct engine *engine); /* 0 = not known */
+uint64_t engine_commit(const struct engine *engine);
+uint64_t engine_last(const struct engine *engine);
+const struct entry *engine_entry(const struct engine *engine, uint64_t index);
+/* Leader, and an entry of its own term is applied: what it knows is all there is. */
+bool engine_settled(const struct engine *engine);
+void engine_membership(const struct engine *engine, struct membership *out);
+/* Of a member, while leading; 0 if not known. */
+uint64_t engine_match(const struct engine *engine, uint64_t id);
+/* Milliseconds since the leader last had a majority's word, as far as this node knows;
+ * UINT64_MAX: never. */
+uint64_t engine_contact_age_ms(const struct engine *engine);
+/* The highest commit index the leader told of. */
+uint64_t engine_leader_commit(const struct engine *engine);
+
+#endif

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "raft/rules.h"
+
+#include <string.h>
+
+static uint32_t rules_off;
+
+bool rule_on(enum rule rule)
+{
+    return (rules_off & (uint32_t)rule) == 0;
+}
+
+void rules_switch_off(uint32_t rules)
+{
+    rules_off = rules;
+}
+
+/* Forget the first `count` entries of an append. */
+static void message_skip(struct message *message, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        bytes_unref(message->entries[i].data);
+    }
+    message->entry_count -= count;
+    memmove(message->entries, message->entries + count,
+            message->entry_count * sizeof *message->entries);
+    message->raft.append_entries.n_entries = (unsigned)message->entry_count;
+}
+
+/* Rule 5. A late append may begin below the commit index. The engine then takes entries
+ * for new, appends them at wrong indexes, or moves its commit index back. What is
+ * committed here is the same there: skip it. */
+static enum rules_verdict receive_append(const struct rules_view *view,
+                                         struct message *message)
+{
+    struct raft_append_entries *append = &message->raft.append_entries;
+    if (append->term < view->term) {
+        return RULES_FEED; /* the engine answers with the newer term */
+    }
+    if (append->term == view->term && view->state == RAFT_LEADER) {
+        return RULES_DROP; /* nobody else leads this term: a forged or broken frame */
+    }
+    if (rule_on(RULE_TRIM) && append->prev_log_index < view->commit) {
+        uint64_t below = view->commit - append->prev_log_index;
+        size_t skip =
+            below < message->entry_count ? (size_t)below : message->entry_count;
+        message_skip(message, skip);
+        append->prev_log_index = view->commit;
+        append->prev_log_term = view->commit_term;
+    }
+    return RULES_FEED;
+}
+
+static enum rules_verdict receive_append_result(const struct rules_view *view,
+                                                struct message *message)
+{
+    struct raft_append_entries_result *result = &message->raft.append_entries_result;
+    if (result->term > view->term) {
+        return RULES_FEED;
+    }
+    if (rule_on(RULE_ECHO_TERM) && message->request_term != view->term) {
+        return RULES_DROP;
+    }
+    if (view->state != RAFT_LEADER) {
+        return RULES_FEED;
+    }
+    if (!view->match_known) {
+        return RULES_DROP;
+    }
+    if (result->rejected == 0) {
+        return result->last_log_index > view->last ? RULES_DROP : RULES_FEED;
+    }
+    if (rule_on(RULE_LATE_REJECTION)) {
+        if (result->rejected <= view->match) {
+            return RULES_DROP;
+        }
+        if (result->last_log_index < view->match) {
+            result->last_log_index = view->match;
+        }
+    }
+    return RULES_FEED;
+}
+
+/* Rule 10. A follower whose leader went silent helps to elect another one before its
+ * own timer fires. And a node that is no voter in its own newest configuration,
+ * committed or not, votes: else a majority of the old one may never come together. */
+static enum rules_verdict receive_vote(const struct rules_view *view,
+                                       struct message *message)
+{
+    struct raft_request_vote *vote = &message->raft.request_vote;
+    if (view->state != RAFT_FOLLOWER) {
+        return RULES_FEED;
+    }
+    if (rule_on(RULE_SILENCE) && view->silence_ms >= view->election_timeout_ms) {
+        vote->disrupt_leader = true;
+    }
+    return !view->voter && rule_on(RULE_OUTSIDER_VOTES) ? RULES_FEED_AS_ONE
+                                                        : RULES_FEED;
+}
+
+enum rules_verdict rules_receive(const struct rules_view *view, struct message *message)
+{
+    switch (message->raft.type) {
+    case RAFT_APPEND_ENTRIES:
+        return receive_append(view, message);
+    case RAFT_APPEND_ENTRIES_RESULT:
+        return receive_append_result(view, message);
+    case RAFT_REQUEST_VOTE:
+        return receive_vote(view, message);
+    case RAFT_REQUEST_VOTE_RESULT:
+        return RULES_FEED;
+    case RAFT_TIMEOUT_NOW:
+        return view->sole_voter && rule_on(RULE_SOLE_VOTER) ? RULES_DROP : RULES_FEED;
+    case RAFT_INSTALL_SNAPSHOT:
+        return RULES_DROP; /* message_decode() makes none */
+    }
+    return RULES_DROP;
+}
+
+size_t rules_part(const struct entry *entries, size_t count, bool first)
+{
+    if (!rule_on(RULE_CHANGE_FIRST)) {
+        return count;
+    }
+    if (first && count > 0 && entries[0].type == ENTRY_CONFIGURATION) {
+        return 0;
+    }
+    for (size_t i = 1; i < count; i++) {
+        if (entries[i].type == ENTRY_CONFIGURATION) {
+            return i;
+        }
+    }
+    return count;
+}
+
+/* Rule 9. The engine answers a refused pre-vote with the candidate's term; a candidate
+ * with the better log and the lower term would never learn of the higher one. */
+void rules_send(uint64_t term, struct raft_message *message)
+{
+    struct raft_request_vote_result *result = &message->request_vote_result;
+    if (message->type == RAFT_REQUEST_VOTE_RESULT && rule_on(RULE_PRE_VOTE_TERM) &&
+        result->pre_vote && !result->vote_granted && result->term < term) {
+        result->term = term;
+    }
+}
