@@ -2,9 +2,10 @@
 /* DOOR 1: every change of the replicated state passes here.
  *
  * A proposal waits in a bounded queue; what waits when the engine can take more becomes
- * one batch, one Raft entry (group commit); several batches may be in flight. A batch is
- * known by the (index, term) it was appended at: applied with that term = done; another
- * term applied there = it never happened; covered by an installed snapshot = unknown. */
+ * one batch, one Raft entry (group commit); several batches may be in flight. A batch
+ * is known by the (index, term) it was appended at: applied with that term = done;
+ * another term applied there = it never happened; covered by an installed snapshot =
+ * unknown. */
 #ifndef RAFT_PROPOSE_H
 #define RAFT_PROPOSE_H
 
@@ -12,14 +13,17 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "raft/clock.h"
 #include "raft/command.h"
+#include "raft/engine.h"
 #include "raft/fsm.h"
 
 struct propose;
 
 struct outcome {
     /* 0: applied, `result` is every replica's (its code may be a refusal).
-     * ERR_NOT_LEADER: it never happened. ERR_OUTCOME_UNKNOWN: it may have, or may yet. */
+     * ERR_NOT_LEADER: it never happened. ERR_OUTCOME_UNKNOWN: it may have, or may yet.
+     */
     int code;
     struct result result;
 };
@@ -34,5 +38,29 @@ int propose_submit(struct propose *propose, const struct command *command,
                    propose_cb done, void *owner, struct err *err);
 
 size_t propose_waiting(const struct propose *propose); /* submitted, not yet decided */
+
+/* --- for raft/node.c, which owns it -------------------------------------------------
+ */
+
+struct propose *propose_new(struct clock *clock, const struct fsm *fsm);
+void propose_free(
+    struct propose *propose); /* nothing may wait: propose_stop() before */
+
+/* Leadership: closed refuses; holding takes proposals and keeps them until the leader
+ * is settled; open submits to `engine`. Closing answers what was not submitted yet with
+ * ERR_NOT_LEADER; what was submitted waits for propose_applied(). */
+enum propose_state { PROPOSE_CLOSED, PROPOSE_HOLDING, PROPOSE_OPEN };
+void propose_set_state(struct propose *propose, enum propose_state state,
+                       struct engine *engine);
+
+/* The entry at `index` was applied with `term`; `results` are its commands' (count 0
+ * for an entry that is no batch). Decides the batch that was submitted at this index.
+ */
+void propose_applied(struct propose *propose, uint64_t index, uint64_t term,
+                     const struct result *results, size_t count);
+
+/* Answer everything that waits: what was submitted ERR_OUTCOME_UNKNOWN, the rest
+ * ERR_NOT_LEADER. Refuses from now on. */
+void propose_stop(struct propose *propose);
 
 #endif

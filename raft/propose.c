@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A proposal waits in the queue until the end of the turn in which it came; what waits
+ * then goes as one batch. While PROPOSE_INFLIGHT batches are under way the queue grows,
+ * and the next batch is larger: under load the disk sets the size of a batch.
+ *
+ *   CLOSED ──leads──▶ HOLDING ──own term's first entry applied──▶ OPEN
+ *      ▲─────────────────┴───────────── leads no more ─────────────┘
+ *
+ * Failure modes: leadership lost → the queue is answered ERR_NOT_LEADER (nothing
+ * happened); batches under way wait until their index is applied, by this leader's
+ * entry or another's. A caller with a deadline answers its client before that. */
+#include "raft/propose.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/limits.h"
+#include "base/mem.h"
+
+#define PROPOSE_INFLIGHT 8
+
+struct proposal {
+    struct proposal *next;
+    propose_cb done;
+    void *owner;
+    size_t len;
+    uint8_t data[]; /* the command, encoded */
+};
+
+struct proposal_list {
+    struct proposal *first;
+    struct proposal **last;
+    size_t count;
+};
+
+/* Known by (index, term): DESIGN 7. */
+struct batch {
+    struct batch *next;
+    uint64_t index;
+    uint64_t term;
+    struct proposal_list proposals;
+};
+
+struct propose {
+    struct clock *clock;
+    const struct fsm *fsm;
+    struct engine *engine;
+    enum propose_state state;
+    bool stopped;
+    struct proposal_list queue;
+    struct batch *batches; /* submitted, lowest index first */
+    struct batch **last_batch;
+    size_t batch_count;
+    size_t waiting; /* proposals in queue and batches */
+    size_t waiting_bytes;
+    uint64_t clock_base_ms; /* replicated clock when the state became OPEN */
+    uint64_t clock_base_at; /* monotonic, at that moment */
+    struct buf scratch;
+    struct clock_task flush;
+};
+
+static void list_init(struct proposal_list *list)
+{
+    *list = (struct proposal_list){0};
+    list->last = &list->first;
+}
+
+static void list_push(struct proposal_list *list, struct proposal *proposal)
+{
+    proposal->next = NULL;
+    *list->last = proposal;
+    list->last = &proposal->next;
+    list->count++;
+}
+
+static struct proposal *list_pop(struct proposal_list *list)
+{
+    struct proposal *proposal = list->first;
+    if (proposal != NULL) {
+        list->first = proposal->next;
+        list->count--;
+        if (list->first == NULL) {
+            list->last = &list->first;
+        }
+    }
+    return proposal;
+}
+
+/* The last word on a proposal: its slot is free before the owner hears of it, who may
+ * submit again at once. */
+static void proposal_decide(struct propose *propose, struct proposal *proposal,
+                            const struct outcome *outcome)
+{
+    propose->waiting--;
+    propose->waiting_bytes -= proposal->len;
+    proposal->done(proposal->owner, outcome);
+    mem_free(proposal);
+}
+
+static void list_decide(struct propose *propose, struct proposal_list *list, int code)
+{
+    struct outcome outcome = {.code = code};
+    struct proposal *proposal = NULL;
+    while ((proposal = list_pop(list)) != NULL) {
+        proposal_decide(propose, proposal, &outcome);
+    }
+}
+
+/* --- building and submitting --------------------------------------------------------
+ */
+
+static uint64_t propose_clock_ms(const struct propose *propose)
+{
+    return propose->clock_base_ms + clock_now_ms(propose->clock) -
+           propose->clock_base_at;
+}
+
+/* What goes into the log is decoded once before: an entry that cannot be decoded would
+ * stop every node. */
+static void batch_check(const struct buf *buf)
+{
+    struct cursor cursor;
+    struct batch_header header;
+    struct command command;
+    struct err err;
+    cursor_init(&cursor, buf->data, buf->len);
+    int rv = batch_open(&cursor, &header, &err);
+    for (uint32_t i = 0; rv == 0 && i < header.count; i++) {
+        rv = batch_next(&cursor, &command, &err);
+    }
+    assert(rv == 0 && batch_end(&cursor, &err) == 0);
+}
+
+/* Move what fits from the queue into a new batch; its bytes are in propose->scratch. */
+static struct batch *batch_build(struct propose *propose)
+{
+    struct batch_header header = {
+        .wall_ms = clock_wall_ms(propose->clock),
+        .clock_ms = propose_clock_ms(propose),
+    };
+    uint64_t chance[2] = {clock_random(propose->clock), clock_random(propose->clock)};
+    memcpy(header.chance, chance, sizeof header.chance);
+    struct batch *batch = mem_zalloc(sizeof *batch);
+    list_init(&batch->proposals);
+    buf_clear(&propose->scratch);
+    batch_begin(&propose->scratch, &header);
+    while (propose->queue.first != NULL &&
+           batch->proposals.count < LIMIT_BATCH_COMMANDS &&
+           (batch->proposals.count == 0 ||
+            propose->scratch.len + propose->queue.first->len <= LIMIT_BATCH_BYTES)) {
+        struct proposal *proposal = list_pop(&propose->queue);
+        buf_put(&propose->scratch, proposal->data, proposal->len);
+        list_push(&batch->proposals, proposal);
+    }
+    batch_set_count(&propose->scratch, (uint32_t)batch->proposals.count);
+    batch_check(&propose->scratch);
+    return batch;
+}
+
+static void batch_submit(struct propose *propose)
+{
+    struct batch *batch = batch_build(propose);
+    struct bytes *payload = bytes_new(propose->scratch.data, propose->scratch.len);
+    int rv = engine_submit(propose->engine, ENTRY_COMMAND, payload, &batch->index,
+                           &batch->term, NULL);
+    bytes_unref(payload);
+    if (rv != 0) { /* it never happened */
+        list_decide(propose, &batch->proposals, ERR_NOT_LEADER);
+        mem_free(batch);
+        return;
+    }
+    *propose->last_batch = batch;
+    propose->last_batch = &batch->next;
+    propose->batch_count++;
+}
+
+static void propose_flush(struct clock_task *task)
+{
+    struct propose *propose = task->owner;
+    while (propose->state == PROPOSE_OPEN && propose->queue.first != NULL &&
+           propose->batch_count < PROPOSE_INFLIGHT) {
+        batch_submit(propose);
+    }
+}
+
+/* --- door 1 --------------------------------------------------------------------------
+ */
+
+int propose_submit(struct propose *propose, const struct command *command,
+                   propose_cb done, void *owner, struct err *err)
+{
+    if (propose->stopped) {
+        return err_set(err, ERR_UNAVAILABLE, "this node is stopping");
+    }
+    if (propose->state == PROPOSE_CLOSED) {
+        return err_set(err, ERR_NOT_LEADER, "this node does not lead");
+    }
+    if (propose->waiting >= LIMIT_PROPOSALS ||
+        propose->waiting_bytes >= LIMIT_PROPOSAL_BYTES) {
+        return err_set(err, ERR_BUSY, "%zu writes (%zu bytes) wait already",
+                       propose->waiting, propose->waiting_bytes);
+    }
+    buf_clear(&propose->scratch);
+    int rv = command_encode(&propose->scratch, command, COMMAND_LEVEL, err);
+    if (rv != 0) {
+        return rv;
+    }
+    struct proposal *proposal = mem_alloc(sizeof *proposal + propose->scratch.len);
+    *proposal = (struct proposal){
+        .done = done,
+        .owner = owner,
+        .len = propose->scratch.len,
+    };
+    memcpy(proposal->data, propose->scratch.data, proposal->len);
+    list_push(&propose->queue, proposal);
+    propose->waiting++;
+    propose->waiting_bytes += proposal->len;
+    clock_defer(propose->clock, &propose->flush);
+    return 0;
+}
+
+size_t propose_waiting(const struct propose *propose)
+{
+    return propose->waiting;
+}
+
+/* --- what the node tells
+ * --------------------------------------------------------------- */
+
+struct propose *propose_new(struct clock *clock, const struct fsm *fsm)
+{
+    struct propose *propose = mem_zalloc(sizeof *propose);
+    propose->clock = clock;
+    propose->fsm = fsm;
+    list_init(&propose->queue);
+    propose->last_batch = &propose->batches;
+    buf_init(&propose->scratch);
+    propose->flush.owner = propose;
+    propose->flush.run = propose_flush;
+    return propose;
+}
+
+void propose_free(struct propose *propose)
+{
+    assert(propose->waiting == 0);
+    clock_defer_cancel(propose->clock, &propose->flush);
+    buf_close(&propose->scratch);
+    mem_free(propose);
+}
+
+/* The queue as it is now: what a decided owner submits again waits for the next turn.
+ */
+static void propose_refuse_queue(struct propose *propose)
+{
+    struct proposal_list queue = propose->queue;
+    if (queue.first == NULL) {
+        return;
+    }
+    list_init(&propose->queue);
+    list_decide(propose, &queue, ERR_NOT_LEADER);
+}
+
+void propose_set_state(struct propose *propose, enum propose_state state,
+                       struct engine *engine)
+{
+    if (propose->stopped || state == propose->state) {
+        return;
+    }
+    propose->state = state;
+    propose->engine = engine;
+    if (state == PROPOSE_OPEN) {
+        propose->clock_base_ms = registry_clock_ms(fsm_registry(propose->fsm));
+        propose->clock_base_at = clock_now_ms(propose->clock);
+        clock_defer(propose->clock, &propose->flush);
+    }
+    if (state == PROPOSE_CLOSED) {
+        propose_refuse_queue(propose);
+    }
+}
+
+/* Take the oldest batch off the list. */
+static struct batch *propose_pop_batch(struct propose *propose)
+{
+    struct batch *batch = propose->batches;
+    propose->batches = batch->next;
+    if (propose->batches == NULL) {
+        propose->last_batch = &propose->batches;
+    }
+    propose->batch_count--;
+    return batch;
+}
+
+void propose_applied(struct propose *propose, uint64_t index, uint64_t term,
+                     const struct result *results, size_t count)
+{
+    while (propose->batches != NULL && propose->batches->index <= index) {
+        struct batch *batch = propose_pop_batch(propose);
+        bool ours = batch->index == index && batch->term == term;
+        assert(!ours || count == batch->proposals.count);
+        size_t at = 0;
+        struct proposal *proposal = NULL;
+        while ((proposal = list_pop(&batch->proposals)) != NULL) {
+            struct outcome outcome = {.code = ERR_NOT_LEADER};
+            if (ours) {
+                outcome = (struct outcome){.result = results[at++]};
+            }
+            proposal_decide(propose, proposal, &outcome);
+        }
+        mem_free(batch);
+    }
+    if (propose->state == PROPOSE_OPEN && propose->queue.first != NULL) {
+        clock_defer(propose->clock, &propose->flush);
+    }
+}
+
+void propose_stop(struct propose *propose)
+{
+    propose->stopped = true;
+    propose->state = PROPOSE_CLOSED;
+    propose_refuse_queue(propose);
+    while (propose->batches != NULL) {
+        struct batch *batch = propose_pop_batch(propose);
+        list_decide(propose, &batch->proposals, ERR_OUTCOME_UNKNOWN);
+        mem_free(batch);
+    }
+}
