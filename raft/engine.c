@@ -25,6 +25,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "raft/contact.h"
+#include "raft/heap.h"
 #include "raft/message.h"
 #include "raft/outbox.h"
 #include "raft/rules.h"
@@ -645,39 +646,6 @@ void engine_applied(struct engine *engine, uint64_t index)
 /* --- start and stop
  * ----------------------------------------------------------------------- */
 
-static void *heap_malloc(void *data, size_t size)
-{
-    (void)data;
-    return mem_alloc(size);
-}
-
-static void heap_free(void *data, void *memory)
-{
-    (void)data;
-    mem_free(memory);
-}
-
-static void *heap_calloc(void *data, size_t count, size_t size)
-{
-    (void)data;
-    return mem_array(count, size);
-}
-
-static void *heap_realloc(void *data, void *memory, size_t size)
-{
-    (void)data;
-    return mem_realloc(memory, size);
-}
-
-/* libraft's out-of-memory paths are not trusted: ours abort. */
-static struct raft_heap engine_heap = {
-    .malloc = heap_malloc,
-    .free = heap_free,
-    .calloc = heap_calloc,
-    .realloc = heap_realloc,
-    .aligned_alloc = NULL, /* only its I/O layer asks for that, which is not used */
-};
-
 static struct raft_entry *engine_start_entries(const struct engine *engine,
                                                size_t count)
 {
@@ -735,28 +703,18 @@ static void engine_boot(struct engine *engine)
 /* Is this node the only voter of the newest membership in its log? */
 static bool engine_sole_in_log(const struct engine *engine)
 {
-    for (size_t i = engine->log.count; i > 0; i--) {
-        const struct entry *entry =
-            entry_log_get(&engine->log, engine->log.first + i - 1);
-        if (entry->type == ENTRY_CONFIGURATION) {
-            struct membership membership;
-            if (membership_decode(&membership, entry->data->data, entry->data->len,
-                                  NULL) != 0) {
-                return false;
-            }
-            const struct membership_row *self =
-                membership_find(&membership, engine->options.id);
-            return self != NULL && self->voter &&
-                   membership_voter_count(&membership) == 1;
-        }
+    struct membership members;
+    if (!membership_newest(&engine->log, &members)) {
+        return false;
     }
-    return false;
+    const struct membership_row *self = membership_find(&members, engine->options.id);
+    return self != NULL && self->voter && membership_voter_count(&members) == 1;
 }
 
 struct engine *engine_new(const struct engine_options *options,
                           struct store_found *found)
 {
-    raft_heap_set(&engine_heap);
+    heap_install();
     struct engine *engine = mem_zalloc(sizeof *engine);
     engine->options = *options;
     engine->address = mem_strdup(options->address);

@@ -12,6 +12,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/limits.h"
+#include "raft/entry_log.h"
 
 struct membership_row {
     uint64_t id;
@@ -35,6 +36,9 @@ int membership_decode(struct membership *out, const void *data, size_t len,
 /* NULL if there is no such member. */
 const struct membership_row *membership_find(const struct membership *membership,
                                              uint64_t id);
+/* The newest membership of a log, committed or not; false if it holds none (or one that
+ * cannot be decoded, which raft/message.c and the store let in nowhere). */
+bool membership_newest(const struct entry_log *log, struct membership *out);
 size_t membership_voter_count(const struct membership *membership);
 
 #endif
