@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* JSON text ⇄ jansson values, for everything that comes from outside.
+ *
+ * Reading is stricter than jansson: bounded depth, no duplicate keys, no NUL, valid
+ * UTF-8 only; what is refused is refused in the words of Go's encoding/json, because
+ * clients of CTS see them (spec/cts.md 1.7, 1.8). Writing is as Go writes: compact,
+ * with <, >, &, U+2028 and U+2029 escaped. */
+#ifndef JSON_JSONTEXT_H
+#define JSON_JSONTEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+/* Which of Go's two readers is imitated; they name a text that ends early differently.
+ */
+enum jsontext_reader {
+    JSONTEXT_STREAM, /* json.Decoder: "unexpected EOF", "EOF" when there is nothing */
+    JSONTEXT_WHOLE,  /* json.Unmarshal: "unexpected end of JSON input" */
+};
+
+/* Read one value, with nothing but blanks around it. On success `*out` is a new
+ * reference (json_decref() it); else it is NULL. ERR_INVALID with the reason;
+ * ERR_TOO_LARGE over LIMIT_BODY_BYTES or LIMIT_JSON_DEPTH. Numbers become reals. */
+int jsontext_parse(const void *data, size_t len, enum jsontext_reader reader,
+                   struct json_t **out, struct err *err);
+
+/* Only judge: what jsontext_parse() would refuse by syntax or depth, without building
+ * values. Duplicate keys are not looked for. */
+int jsontext_check(const void *data, size_t len, enum jsontext_reader reader,
+                   struct err *err);
+
+/* Append `text` as a JSON string with its quotes. Bytes that are not UTF-8 (a text that
+ * was cut) become U+FFFD. */
+void jsontext_put_string(struct buf *out, const char *text, size_t len);
+void jsontext_put_text(struct buf *out, const char *text); /* terminated */
+
+/* Append `"key":`, preceded by a comma unless it follows an opening brace or bracket or
+ * begins the buffer. `key` is ours: it needs no escape. */
+void jsontext_put_key(struct buf *out, const char *key);
+void jsontext_put_bool(struct buf *out, bool value);
+
+/* The value of member `key` of a compact object that this module wrote (no blanks, no
+ * escapes in the keys that are asked for): its JSON text, borrowed, and its length.
+ * NULL if there is no such member or `object` is no object. */
+const char *jsontext_member(const char *object, size_t object_len, const char *key,
+                            size_t *len);
+
+#endif
