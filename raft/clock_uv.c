@@ -71,7 +71,7 @@ static void clock_uv_idle(uv_idle_t *idle)
 static void clock_uv_wake(struct clock *clock, uint64_t due_ms)
 {
     struct clock_uv *uv = clock_uv_of(clock);
-    if (due_ms == 0) {
+    if (clock->first_task != NULL) {
         uv_idle_start(&uv->idle, clock_uv_idle);
         return; /* the timer stays as it is: clock_run() will set it anew */
     }
