@@ -832,3 +832,9 @@ uint64_t engine_leader_commit(const struct engine *engine)
     return engine->role == ENGINE_LEADER ? engine->commit
                                          : engine->contact.leader_commit;
 }
+
+uint64_t engine_leader_heard_ms(const struct engine *engine)
+{
+    return engine->role == ENGINE_LEADER ? engine_now(engine)
+                                         : engine->contact.leader_heard_ms;
+}

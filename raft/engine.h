@@ -88,7 +88,9 @@ uint64_t engine_match(const struct engine *engine, uint64_t id);
 /* Milliseconds since the leader last had a majority's word, as far as this node knows;
  * UINT64_MAX: never. */
 uint64_t engine_contact_age_ms(const struct engine *engine);
-/* The highest commit index the leader told of. */
+/* Moment a leader was last heard, or this node started; now, on a leader. */
+uint64_t engine_leader_heard_ms(const struct engine *engine);
+/* The commit index the leader last told of. */
 uint64_t engine_leader_commit(const struct engine *engine);
 
 #endif

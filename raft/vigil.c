@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Peers refuse a pre-vote while they still take the dead leader for alive, so every
+ * survivor has to try: by rank, 5 ms apart, again and again, a bounded number of times.
+ * Ranks keep them from splitting the vote. */
+#include "raft/vigil.h"
+
+#define VIGIL_DEATH_STEP_MS   5
+#define VIGIL_DEATH_TRIES     12
+#define VIGIL_SILENCE_STEP_MS 30
+
+/* This node's place among the voters other than `without`, by id; *count: how many. */
+static uint64_t vigil_rank(const struct vigil *vigil, uint64_t without, uint64_t *count)
+{
+    struct membership members;
+    engine_membership(vigil->engine, &members);
+    uint64_t rank = 0;
+    *count = 0;
+    for (size_t i = 0; i < members.count; i++) {
+        if (members.rows[i].voter && members.rows[i].id != without) {
+            ++*count;
+            rank += members.rows[i].id < vigil->self;
+        }
+    }
+    return rank;
+}
+
+static void vigil_death_fired(struct clock_timer *timer)
+{
+    struct vigil *vigil = timer->owner;
+    uint64_t leader = engine_leader(vigil->engine);
+    if (vigil->tries == 0 || (leader != 0 && leader != vigil->dead)) {
+        return;
+    }
+    vigil->tries--;
+    engine_elect_now(vigil->engine);
+    uint64_t count = 0;
+    (void)vigil_rank(vigil, vigil->dead, &count);
+    clock_timer_start(vigil->clock, timer,
+                      clock_now_ms(vigil->clock) + (count + 1) * VIGIL_DEATH_STEP_MS);
+}
+
+void vigil_death(struct vigil *vigil, uint64_t id)
+{
+    if (vigil->engine == NULL || id == 0 || engine_leader(vigil->engine) != id) {
+        return;
+    }
+    vigil->dead = id;
+    vigil->tries = VIGIL_DEATH_TRIES;
+    uint64_t count = 0;
+    uint64_t rank = vigil_rank(vigil, id, &count);
+    clock_timer_start(vigil->clock, &vigil->death,
+                      clock_now_ms(vigil->clock) + rank * VIGIL_DEATH_STEP_MS);
+}
+
+static void vigil_watch_silence(struct vigil *vigil)
+{
+    uint64_t count = 0;
+    uint64_t rank = vigil_rank(vigil, engine_leader(vigil->engine), &count);
+    clock_timer_start(vigil->clock, &vigil->silence,
+                      engine_leader_heard_ms(vigil->engine) +
+                          vigil->election_timeout_ms + rank * VIGIL_SILENCE_STEP_MS);
+}
+
+static void vigil_silence_fired(struct clock_timer *timer)
+{
+    struct vigil *vigil = timer->owner;
+    vigil_watch_silence(vigil);
+    if (timer->due_ms > clock_now_ms(vigil->clock)) {
+        return; /* it was heard meanwhile */
+    }
+    engine_elect_now(vigil->engine);
+    clock_timer_start(vigil->clock, timer,
+                      clock_now_ms(vigil->clock) + vigil->election_timeout_ms);
+}
+
+void vigil_start(struct vigil *vigil, struct clock *clock, struct engine *engine,
+                 uint64_t self, uint32_t election_timeout_ms)
+{
+    *vigil = (struct vigil){
+        .clock = clock,
+        .engine = engine,
+        .self = self,
+        .election_timeout_ms = election_timeout_ms,
+        .death = {.fire = vigil_death_fired, .owner = vigil},
+        .silence = {.fire = vigil_silence_fired, .owner = vigil},
+    };
+    vigil_watch_silence(vigil);
+}
+
+void vigil_stop(struct vigil *vigil)
+{
+    if (vigil->engine != NULL) {
+        clock_timer_stop(vigil->clock, &vigil->death);
+        clock_timer_stop(vigil->clock, &vigil->silence);
+        vigil->engine = NULL;
+    }
+}
