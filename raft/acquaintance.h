@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What other nodes said of themselves in their hellos, and whether they can be reached. */
+/* What other nodes said of themselves in their hellos, and whether they can be reached.
+ */
 #ifndef RAFT_ACQUAINTANCE_H
 #define RAFT_ACQUAINTANCE_H
 
@@ -10,7 +11,8 @@
 #include "base/limits.h"
 #include "raft/link.h"
 
-#define ACQUAINTANCE_MAX (2 * LIMIT_MEMBERS) /* members, and who wants to become one */
+#define ACQUAINTANCE_MAX (2 * LIMIT_MEMBERS) /* members, and who wants to become one   \
+                                              */
 
 struct acquaintance {
     uint64_t id; /* 0 = free */

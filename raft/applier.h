@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Applies what the engine has committed, in order, each entry once, a few milliseconds a
- * turn, and lets door 1 decide who waited for it. */
+/* Applies what the engine has committed, in order, each entry once, a few milliseconds
+ * a turn, and lets door 1 decide who waited for it. */
 #ifndef RAFT_APPLIER_H
 #define RAFT_APPLIER_H
 

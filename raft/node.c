@@ -10,10 +10,11 @@
  * inside the engine.
  *
  * A leader keeps the member rows true: what a member says of itself in its hello is
- * proposed when the row differs. Who is a member is the Raft configuration's word alone.
+ * proposed when the row differs. Who is a member is the Raft configuration's word
+ * alone.
  *
- * Failure modes: a disk error or an entry that cannot be decoded ends the process through
- * options.failed; a restart or its peers repair it. */
+ * Failure modes: a disk error or an entry that cannot be decoded ends the process
+ * through options.failed; a restart or its peers repair it. */
 #include "raft/node.h"
 
 #include <assert.h>
@@ -32,24 +33,32 @@
 #include "raft/identity.h"
 #include "raft/membership.h"
 #include "raft/store/store.h"
+#include "raft/vigil.h"
 
 enum node_phase { NODE_PHASE_FORMING, NODE_PHASE_MEMBER, NODE_PHASE_STOPPING };
 
 struct node {
     struct node_options options;
+    char *name; /* the options' strings */
+    char *peer_address;
+    char *api_address;
+    char *version;
+    char **peers;
     enum node_phase phase;
-    struct identity *identity;
+    struct identity identity;
     struct forming *forming; /* while FORMING */
     struct store *store;     /* as MEMBER */
     struct engine *engine;
     struct fsm *fsm;
     struct propose *propose;
     struct applier applier;
+    struct vigil vigil;
     struct acquaintances others;
     struct clock_task turn;
     struct node_watch *watches;
     bool leadership_changed;
-    bool rows_proposed; /* member rows are on their way: one round at a time */
+    bool rows_proposed;        /* member rows are on their way: one round at a time */
+    struct membership members; /* what node_members() last told of */
     char trouble[256];
     void (*stopped)(void *owner);
     void *stopped_owner;
@@ -81,7 +90,8 @@ static void node_fail(void *owner, const struct err *err)
     node->options.failed(node->options.owner, err);
 }
 
-/* --- after each turn of the engine -------------------------------------------------------- */
+/* --- after each turn of the engine
+ * -------------------------------------------------------- */
 
 static void node_wake(void *owner)
 {
@@ -146,7 +156,8 @@ static void node_progressed(void *owner)
     node_reconcile_rows(node);
 }
 
-/* --- member rows ---------------------------------------------------------------------------- */
+/* --- member rows
+ * ---------------------------------------------------------------------------- */
 
 static bool node_row_differs(const struct member *row, const struct member_draft *draft)
 {
@@ -161,7 +172,7 @@ static bool node_row_differs(const struct member *row, const struct member_draft
  * started. */
 static bool node_draft(struct node *node, uint64_t id, struct member_draft *draft)
 {
-    if (id == node->identity->node_id) {
+    if (id == node->identity.node_id) {
         *draft = (struct member_draft){
             .id = id,
             .level = COMMAND_LEVEL,
@@ -235,7 +246,8 @@ static void node_reconcile_rows(struct node *node)
     }
 }
 
-/* --- from peers ------------------------------------------------------------------------------- */
+/* --- from peers
+ * ------------------------------------------------------------------------------- */
 
 static void node_link_hello(void *owner, const struct hello *hello)
 {
@@ -257,14 +269,11 @@ static void node_link_frame(void *owner, uint64_t from, const uint8_t *data, siz
 {
     struct node *node = owner;
     struct err err;
-    int rv = 0;
     bool forming = len > 0 && data[0] >= FRAME_OFFER;
     if (forming && node->phase == NODE_PHASE_FORMING) {
-        rv = forming_frame(node->forming, from, data, len, &err);
-    } else if (!forming && node->phase == NODE_PHASE_MEMBER) {
-        rv = engine_receive(node->engine, from, data, len, &err);
-    }
-    if (rv != 0) {
+        forming_frame(node->forming, from, data, len);
+    } else if (!forming && node->phase == NODE_PHASE_MEMBER &&
+               engine_receive(node->engine, from, data, len, &err) != 0) {
         log_warn("%s: dropped a frame: %s", node->options.name, err.text);
     }
 }
@@ -273,8 +282,17 @@ static void node_link_down(void *owner, uint64_t node_id, bool refused)
 {
     struct node *node = owner;
     acquaintances_down(&node->others, node_id, refused);
-    if (node->phase == NODE_PHASE_FORMING) {
-        forming_down(node->forming, node_id);
+    switch (node->phase) {
+    case NODE_PHASE_FORMING:
+        forming_down(node->forming, node_id, refused);
+        break;
+    case NODE_PHASE_MEMBER:
+        if (refused) {
+            vigil_death(&node->vigil, node_id);
+        }
+        break;
+    case NODE_PHASE_STOPPING:
+        break;
     }
 }
 
@@ -292,15 +310,18 @@ static void node_engine_send(void *owner, uint64_t to, struct bytes *frame)
     }
 }
 
-/* --- from forming to member ------------------------------------------------------------------- */
+static void node_stop_on(struct node *node);
+
+/* --- from forming to member
+ * ------------------------------------------------------------------- */
 
 static struct hello node_hello(const struct node *node)
 {
     return (struct hello){
         .protocol = LINK_PROTOCOL,
-        .cluster_id = node->identity->cluster_id,
-        .node_id = node->identity->node_id,
-        .start_counter = node->identity->start_counter,
+        .cluster_id = node->identity.cluster_id,
+        .node_id = node->identity.node_id,
+        .start_counter = node->identity.start_counter,
         .pledge = 0,
         .expect = node->options.expect,
         .level = COMMAND_LEVEL,
@@ -316,29 +337,18 @@ static struct store_options node_store_options(struct node *node)
     return (struct store_options){
         .disk = node->options.disk,
         .clock = node->options.clock,
-        .node_id = node->identity->node_id,
-        .cluster_id = node->identity->cluster_id,
+        .node_id = node->identity.node_id,
+        .cluster_id = node->identity.cluster_id,
         .segment_bytes = node->options.segment_bytes,
         .owner = node,
         .failed = node_fail,
     };
 }
 
-/* The store is there: run as a member of the cluster. */
-static int node_become_member(struct node *node, struct err *err)
+static void node_start_engine(struct node *node, struct store_found *found)
 {
-    struct store_options store_options = node_store_options(node);
-    struct store_found found;
-    int rv = store_open(&node->store, &store_options, &found, err);
-    if (rv != 0) {
-        return rv;
-    }
-    log_info("%s: node %" PRIu64 " of cluster %" PRIu64 ": term %" PRIu64
-             ", log [%" PRIu64 ", %" PRIu64 "]",
-             node->options.name, node->identity->node_id, node->identity->cluster_id,
-             found.term, entry_log_first(&found.log), entry_log_last(&found.log));
-    struct engine_options engine_options = {
-        .id = node->identity->node_id,
+    struct engine_options options = {
+        .id = node->identity.node_id,
         .address = node->options.peer_address,
         .clock = node->options.clock,
         .store = node->store,
@@ -353,13 +363,406 @@ static int node_become_member(struct node *node, struct err *err)
             },
         .owner = node,
     };
-    node->engine = engine_new(&engine_options, &found);
+    node->engine = engine_new(&options, found);
     node->applier.engine = node->engine;
-    node->phase = NODE_PHASE_MEMBER;
-    if (node->options.link != NULL) {
-        struct hello hello = node_hello(node);
-        node->options.link->ops->set_self(node->options.link, &hello);
+    vigil_start(&node->vigil, node->options.clock, node->engine, options.id,
+                options.election_timeout_ms);
+}
+
+/* The store is there: run as a member of the cluster. */
+static int node_become_member(struct node *node, struct err *err)
+{
+    struct store_options options = node_store_options(node);
+    struct store_found found;
+    int rv = store_open(&node->store, &options, &found, err);
+    if (rv != 0) {
+        return rv;
     }
+    log_info("%s: node %" PRIu64 " of cluster %" PRIu64 ", term %" PRIu64
+             ", log [%" PRIu64 ", %" PRIu64 "]",
+             node->options.name, node->identity.node_id, node->identity.cluster_id,
+             found.term, entry_log_first(&found.log), entry_log_last(&found.log));
+    node->phase = NODE_PHASE_MEMBER;
+    node_start_engine(node, &found);
     node_engine_changed(node);
     return 0;
+}
+
+static void node_forming_gone(void *owner)
+{
+    struct node *node = owner;
+    node->forming = NULL;
+    node_stop_on(node);
+}
+
+static void node_formed(void *owner, const struct charter *charter)
+{
+    struct node *node = owner;
+    (void)charter; /* the store and the identity say the same */
+    struct err err;
+    forming_stop(node->forming, node_forming_gone, node);
+    if (node_become_member(node, &err) != 0) {
+        node_fail(node, &err);
+    }
+}
+
+static void node_start_forming(struct node *node)
+{
+    struct forming_options options = {
+        .disk = node->options.disk,
+        .clock = node->options.clock,
+        .link = node->options.link,
+        .identity = &node->identity,
+        .peer_address = node->options.peer_address,
+        .api_address = node->options.api_address,
+        .version = node->options.version,
+        .level = COMMAND_LEVEL,
+        .expect = node->options.expect,
+        .peers = node->options.peers,
+        .peer_count = node->options.peer_count,
+        .segment_bytes = node->options.segment_bytes,
+        .store_create = store_create,
+        .owner = node,
+        .formed = node_formed,
+        .failed = node_fail,
+    };
+    node->forming = forming_start(&options);
+}
+
+/* --- start
+ * ------------------------------------------------------------------------------------
+ */
+
+/* The node owns what its options point to. */
+static void node_copy_options(struct node *node, const struct node_options *options)
+{
+    node->name = mem_strdup(options->name);
+    node->peer_address = mem_strdup(options->peer_address);
+    node->api_address = mem_strdup(options->api_address);
+    node->version = mem_strdup(options->version);
+    node->peers = mem_array(options->peer_count, sizeof *node->peers);
+    for (size_t i = 0; i < options->peer_count; i++) {
+        node->peers[i] = mem_strdup(options->peers[i]);
+    }
+    node->options = *options;
+    node->options.name = node->name;
+    node->options.peer_address = node->peer_address;
+    node->options.api_address = node->api_address;
+    node->options.version = node->version;
+    node->options.peers = (const char *const *)node->peers;
+}
+
+static void node_free(struct node *node)
+{
+    applier_close(&node->applier);
+    propose_free(node->propose);
+    fsm_free(node->fsm);
+    acquaintances_close(&node->others);
+    for (size_t i = 0; i < node->options.peer_count; i++) {
+        mem_free(node->peers[i]);
+    }
+    mem_free(node->peers);
+    mem_free(node->name);
+    mem_free(node->peer_address);
+    mem_free(node->api_address);
+    mem_free(node->version);
+    mem_free(node);
+}
+
+static struct node *node_new(const struct node_options *options)
+{
+    struct node *node = mem_zalloc(sizeof *node);
+    node_copy_options(node, options);
+    acquaintances_init(&node->others);
+    node->turn = (struct clock_task){.run = node_turn, .owner = node};
+    node->fsm = fsm_new();
+    node->propose = propose_new(options->clock, node->fsm);
+    node->applier = (struct applier){
+        .clock = options->clock,
+        .fsm = node->fsm,
+        .propose = node->propose,
+        .owner = node,
+        .progressed = node_progressed,
+        .failed = node_fail,
+    };
+    applier_init(&node->applier);
+    return node;
+}
+
+/* A node that is in a cluster already introduces itself; a blank one lets forming do
+ * it. */
+static int node_begin(struct node *node, struct err *err)
+{
+    struct link *link = node->options.link;
+    bool member = node->identity.cluster_id != 0;
+    if (link != NULL) {
+        link->ops->start(link, &node_link_events, node);
+        struct hello hello = node_hello(node);
+        link->ops->set_self(link, &hello);
+        link->ops->set_peers(link, node->options.peers, node->options.peer_count);
+    }
+    if (member) {
+        return node_become_member(node, err);
+    }
+    node->phase = NODE_PHASE_FORMING;
+    node_start_forming(node);
+    return 0;
+}
+
+int node_start(struct node **out, const struct node_options *options, struct err *err)
+{
+    struct node *node = node_new(options);
+    int rv = identity_open(&node->identity, options->disk, options->clock,
+                           options->name, err);
+    if (rv == 0) {
+        rv = node_begin(node, err);
+    }
+    if (rv != 0) {
+        clock_defer_cancel(options->clock, &node->turn);
+        node_free(node);
+        return rv;
+    }
+    *out = node;
+    return 0;
+}
+
+/* --- stop
+ * -------------------------------------------------------------------------------------
+ */
+
+static void node_store_closed(void *owner)
+{
+    struct node *node = owner;
+    node->store = NULL;
+    node_stop_on(node);
+}
+
+static void node_link_stopped(void *owner)
+{
+    struct node *node = owner;
+    node->options.link = NULL;
+    node_stop_on(node);
+}
+
+/* Each part that is gone calls again; the last one frees the node. */
+static void node_stop_on(struct node *node)
+{
+    if (node->phase != NODE_PHASE_STOPPING || node->forming != NULL ||
+        node->store != NULL || node->options.link != NULL) {
+        return;
+    }
+    if (node->engine != NULL) {
+        engine_free(node->engine);
+    }
+    void (*stopped)(void *owner) = node->stopped;
+    void *owner = node->stopped_owner;
+    node_free(node);
+    stopped(owner);
+}
+
+static void node_stop_later(struct clock_task *task)
+{
+    node_stop_on(task->owner);
+}
+
+void node_stop(struct node *node, void (*stopped)(void *owner), void *owner)
+{
+    assert(node->phase != NODE_PHASE_STOPPING);
+    bool forming = node->phase == NODE_PHASE_FORMING;
+    node->phase = NODE_PHASE_STOPPING;
+    node->stopped = stopped;
+    node->stopped_owner = owner;
+    clock_defer_cancel(node->options.clock, &node->turn);
+    propose_stop(node->propose);
+    vigil_stop(&node->vigil);
+    clock_timer_stop(node->options.clock, &node->applier.more);
+    if (node->engine != NULL) {
+        engine_stop(node->engine);
+    }
+    if (node->store != NULL) {
+        store_close(node->store, node_store_closed, node);
+    }
+    if (forming) {
+        forming_stop(node->forming, node_forming_gone, node);
+    }
+    if (node->options.link != NULL) {
+        node->options.link->ops->stop(node->options.link, node_link_stopped, node);
+    }
+    node->turn.run = node_stop_later; /* nothing may have been open at all */
+    clock_defer(node->options.clock, &node->turn);
+}
+
+/* --- questions
+ * -------------------------------------------------------------------------------- */
+
+const struct registry *node_registry(const struct node *node)
+{
+    return fsm_registry(node->fsm);
+}
+
+struct fsm *node_fsm(struct node *node)
+{
+    return node->fsm;
+}
+
+struct propose *node_propose(struct node *node)
+{
+    return node->propose;
+}
+
+static enum node_role node_role(const struct node *node)
+{
+    if (node->engine == NULL || node->phase == NODE_PHASE_FORMING) {
+        return NODE_FORMING;
+    }
+    switch (engine_role(node->engine)) {
+    case ENGINE_FOLLOWER:
+        return NODE_FOLLOWER;
+    case ENGINE_CANDIDATE:
+        return NODE_CANDIDATE;
+    case ENGINE_LEADER:
+        return NODE_LEADER;
+    }
+    return NODE_FOLLOWER;
+}
+
+/* What a member is called and where its API is: what it said last, else its row. */
+static void node_name_of(struct node *node, uint64_t id, const char **name,
+                         const char **address)
+{
+    struct member_draft draft;
+    const struct member *row = registry_member(fsm_registry(node->fsm), id);
+    if (node_draft(node, id, &draft)) {
+        *name = draft.name;
+        *address = draft.address;
+    } else {
+        *name = row != NULL ? row->name : "";
+        *address = row != NULL ? row->address : "";
+    }
+}
+
+/* "no leader: 2 of 3 voters unreachable: n2 refused, n3 timed out after 1.2 s" */
+static void node_explain_no_leader(struct node *node)
+{
+    struct node_member members[LIMIT_MEMBERS];
+    size_t count = node_members(node, members, LIMIT_MEMBERS);
+    size_t voters = 0;
+    size_t away = 0;
+    char list[sizeof node->trouble] = "";
+    size_t len = 0;
+    for (size_t i = 0; i < count; i++) {
+        voters += members[i].voter;
+        if (!members[i].voter || members[i].reachable) {
+            continue;
+        }
+        const char *name =
+            members[i].name[0] != '\0' ? members[i].name : members[i].peer_address;
+        int more = snprintf(list + len, sizeof list - len, "%s%s %s",
+                            away > 0 ? ", " : "", name, members[i].reason);
+        len += more > 0 && (size_t)more < sizeof list - len ? (size_t)more : 0;
+        away++;
+    }
+    if (away == 0) {
+        snprintf(node->trouble, sizeof node->trouble,
+                 "no leader: an election is under way");
+    } else {
+        snprintf(node->trouble, sizeof node->trouble,
+                 "no leader: %zu of %zu voters unreachable: %.180s", away, voters,
+                 list);
+    }
+}
+
+void node_status(struct node *node, struct node_status *out)
+{
+    *out = (struct node_status){
+        .role = node_role(node),
+        .id = node->identity.node_id,
+        .cluster_id = node->identity.cluster_id,
+        .name = node->options.name,
+        .leader_name = "",
+        .leader_address = "",
+        .last_contact_ms = UINT64_MAX,
+        .trouble = "",
+    };
+    if (out->role == NODE_FORMING) {
+        out->trouble = node->forming != NULL ? forming_trouble(node->forming) : "";
+        return;
+    }
+    out->term = engine_term(node->engine);
+    out->commit = engine_commit(node->engine);
+    out->applied = node->applier.applied;
+    out->leader_id = engine_leader(node->engine);
+    out->leader_known = out->leader_id != 0;
+    out->last_contact_ms = engine_contact_age_ms(node->engine);
+    out->caught_up =
+        out->leader_known && out->applied >= engine_leader_commit(node->engine);
+    out->disk_full = node->store != NULL && store_full(node->store);
+    if (out->leader_known) {
+        node_name_of(node, out->leader_id, &out->leader_name, &out->leader_address);
+    } else {
+        node_explain_no_leader(node);
+        out->trouble = node->trouble;
+    }
+}
+
+static void node_reach(struct node *node, struct node_member *member)
+{
+    const struct acquaintance *other = acquaintances_find(&node->others, member->id);
+    member->reachable = member->self || (other != NULL && other->up);
+    if (member->reachable || node->options.link == NULL) {
+        return;
+    }
+    struct link_status status;
+    node->options.link->ops->status(node->options.link, member->peer_address, &status);
+    snprintf(member->reason, sizeof member->reason, "%s",
+             status.reason[0] != '\0' ? status.reason : "not heard yet");
+}
+
+/* The rows are in the registry: their strings live until the loop turns. */
+size_t node_members(struct node *node, struct node_member *out, size_t capacity)
+{
+    if (node->engine == NULL) {
+        return 0;
+    }
+    struct membership *members = &node->members; /* the addresses' memory */
+    engine_membership(node->engine, members);
+    size_t count = members->count < capacity ? members->count : capacity;
+    for (size_t i = 0; i < count; i++) {
+        struct node_member member = {
+            .id = members->rows[i].id,
+            .peer_address = members->rows[i].address,
+            .voter = members->rows[i].voter,
+            .leader = members->rows[i].id == engine_leader(node->engine),
+            .self = members->rows[i].id == node->identity.node_id,
+            .match = engine_match(node->engine, members->rows[i].id),
+        };
+        node_name_of(node, member.id, &member.name, &member.address);
+        node_reach(node, &member);
+        size_t at = i;
+        for (; at > 0 && strcmp(out[at - 1].name, member.name) > 0; at--) {
+            out[at] = out[at - 1];
+        }
+        out[at] = member;
+    }
+    return members->count;
+}
+
+/* --- news
+ * -------------------------------------------------------------------------------------
+ */
+
+void node_on_leadership(struct node *node, struct node_watch *watch)
+{
+    watch->next = node->watches;
+    node->watches = watch;
+}
+
+void node_off_leadership(struct node *node, struct node_watch *watch)
+{
+    for (struct node_watch **at = &node->watches; *at != NULL; at = &(*at)->next) {
+        if (*at == watch) {
+            *at = watch->next;
+            return;
+        }
+    }
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A persistent AVL tree. Writing makes the path to the change its own: a node that only
  * this root holds is changed in place, any other is copied, and its children then have
- * one holder more. AVL and not a treap: clients choose the keys, and the height must stay
- * below MAP_HEIGHT_MAX whatever they choose. */
+ * one holder more. AVL and not a treap: clients choose the keys, and the height must
+ * stay below MAP_HEIGHT_MAX whatever they choose. */
 #include "base/map.h"
 
 #include <assert.h>
@@ -23,7 +23,8 @@ struct map_node {
     uint8_t key[];
 };
 
-/* --- life of nodes ------------------------------------------------------------------ */
+/* --- life of nodes ------------------------------------------------------------------
+ */
 
 static struct map_node *map_garbage;
 static size_t map_garbage_count;
@@ -95,7 +96,8 @@ static struct map_node *node_own(struct map_node *node)
     return copy;
 }
 
-/* --- balance ------------------------------------------------------------------------ */
+/* --- balance ------------------------------------------------------------------------
+ */
 
 static int node_height(const struct map_node *node)
 {
@@ -149,7 +151,8 @@ static struct map_node *node_balance(struct map_node *node)
     return node;
 }
 
-/* --- writing ------------------------------------------------------------------------ */
+/* --- writing ------------------------------------------------------------------------
+ */
 
 static int key_compare(const void *a, size_t a_len, const struct map_node *node)
 {
@@ -161,8 +164,8 @@ static int key_compare(const void *a, size_t a_len, const struct map_node *node)
     return (a_len > node->key_len) - (a_len < node->key_len);
 }
 
-static struct map_node *node_put(struct map *map, struct map_node *node, const void *key,
-                                 size_t key_len, void *value)
+static struct map_node *node_put(struct map *map, struct map_node *node,
+                                 const void *key, size_t key_len, void *value)
 {
     if (node == NULL) {
         map->count++;
@@ -183,7 +186,8 @@ static struct map_node *node_put(struct map *map, struct map_node *node, const v
     return node_balance(node);
 }
 
-/* Take the first node out of a non-empty tree, into *first (owned, without children). */
+/* Take the first node out of a non-empty tree, into *first (owned, without children).
+ */
 static struct map_node *node_take_first(struct map_node *node, struct map_node **first)
 {
     node = node_own(node);
@@ -281,7 +285,8 @@ size_t map_count(const struct map *map)
     return map->count;
 }
 
-/* --- walking ------------------------------------------------------------------------ */
+/* --- walking ------------------------------------------------------------------------
+ */
 
 static void cursor_push(struct map_cursor *cursor, const struct map_node *node)
 {
