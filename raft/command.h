@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Commands and the batches that carry them ⇄ bytes (format: raft/README.md).
  *
- * A Raft entry of type ENTRY_COMMAND is one batch: a header with the proposer's times and
- * chance, then commands. Decoding accepts exactly what encoding writes and nothing else;
- * a decoded command borrows from the bytes it was decoded from. */
+ * A Raft entry of type ENTRY_COMMAND is one batch: a header with the proposer's times
+ * and chance, then commands. Decoding accepts exactly what encoding writes and nothing
+ * else; a decoded command borrows from the bytes it was decoded from. */
 #ifndef RAFT_COMMAND_H
 #define RAFT_COMMAND_H
 
@@ -53,13 +53,15 @@ struct command {
 };
 
 struct batch_header {
-    uint64_t wall_ms;  /* leader's wall clock: shown to people */
-    uint64_t clock_ms; /* the replicated clock: only it expires anything */
+    uint64_t wall_ms;   /* leader's wall clock: shown to people */
+    uint64_t clock_ms;  /* the replicated clock: only it expires anything */
     uint8_t chance[16]; /* random bytes from which apply derives ids */
-    uint32_t count;    /* commands that follow */
+    uint32_t count;     /* commands that follow */
 };
 
 struct text text_of(const char *terminated);
+
+const char *command_name(enum command_type type); /* "task_create" */
 
 /* Append one command. ERR_TOO_LARGE over LIMIT_BATCH_BYTES, ERR_UNSUPPORTED above
  * `level`; the buffer is then unchanged. */
@@ -70,8 +72,8 @@ int command_encode(struct buf *out, const struct command *command, uint32_t leve
 void batch_begin(struct buf *out, const struct batch_header *header);
 void batch_set_count(struct buf *out, uint32_t count);
 
-/* Read a batch: the header, then `count` times batch_next(). ERR_CORRUPT with offset and
- * reason; batch_end() is ERR_CORRUPT if bytes are left over. */
+/* Read a batch: the header, then `count` times batch_next(). ERR_CORRUPT with offset
+ * and reason; batch_end() is ERR_CORRUPT if bytes are left over. */
 int batch_open(struct cursor *cursor, struct batch_header *header, struct err *err);
 int batch_next(struct cursor *cursor, struct command *command, struct err *err);
 int batch_end(const struct cursor *cursor, struct err *err);

@@ -25,7 +25,7 @@ struct result {
 struct fsm *fsm_new(void);
 void fsm_free(struct fsm *fsm);
 
-/* Never changes identity: fsm_restore() swaps what is inside. */
+/* Borrowed until the next fsm_restore(): ask again, do not keep it. */
 const struct registry *fsm_registry(const struct fsm *fsm);
 
 /* Apply one batch. `results` is filled with up to `capacity` results in command order

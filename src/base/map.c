@@ -249,6 +249,11 @@ struct map map_ref(const struct map *map)
     return copy;
 }
 
+bool map_is_shared(const struct map *map)
+{
+    return map->root != NULL && map->root->refs > 1;
+}
+
 void *map_get(const struct map *map, const void *key, size_t key_len)
 {
     const struct map_node *node = map->root;

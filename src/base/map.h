@@ -36,6 +36,9 @@ void map_close(struct map *map); /* drops the root; the nodes are freed in turns
 /* A second map that shares everything with `map`, in O(1). */
 struct map map_ref(const struct map *map);
 
+/* Does anybody else hold this very root? Then the next write copies what it changes. */
+bool map_is_shared(const struct map *map);
+
 /* The value, borrowed until the map changes or closes; NULL if absent. */
 void *map_get(const struct map *map, const void *key, size_t key_len);
 

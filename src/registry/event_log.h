@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The ordered, bounded log of registry events.
  *
- * Events are immutable and kept in chunks that a frozen root can hold. Numbers start at 1
- * and have no gaps; the log keeps the newest ones, bounded by count and by bytes. It has
- * no clock and no I/O: every replica that applies the same commands holds the same log. */
+ * Events are immutable and kept in chunks that a frozen root can hold. Numbers start at
+ * 1 and have no gaps; the log keeps the newest ones, bounded by count and by bytes. It
+ * has no clock and no I/O: every replica that applies the same commands holds the same
+ * log. */
 #ifndef REGISTRY_EVENT_LOG_H
 #define REGISTRY_EVENT_LOG_H
 
@@ -12,8 +13,10 @@
 #include <stdint.h>
 
 #include "base/map.h"
+#include "registry/digest.h"
 
-/* Rows of registry/events.def: X(symbol, number, "type.as.shown"). Numbers are forever. */
+/* Rows of registry/events.def: X(symbol, number, "type.as.shown"). Numbers are forever.
+ */
 enum event_type {
 #define X(symbol, number, text) EVENT_##symbol = (number),
 #include "registry/events.def"
@@ -29,11 +32,11 @@ struct event {
     uint32_t refs;
     enum event_type type;
     uint64_t seq;
-    uint64_t wall_ms;       /* proposing leader's clock, Unix milliseconds */
-    const char *task;       /* "" where there is none; strings inside this allocation */
+    uint64_t wall_ms; /* proposing leader's clock, Unix milliseconds */
+    const char *task; /* "" where there is none; strings inside this allocation */
     const char *actor;
     const char *request_id;
-    const char *data;       /* a JSON object, "{}" if nothing to say */
+    const char *data; /* a JSON object, "{}" if nothing to say */
 };
 
 struct event_log {
@@ -41,6 +44,8 @@ struct event_log {
     uint64_t first;    /* oldest kept; first == next when empty */
     uint64_t next;     /* number the next event gets; starts at 1 */
     size_t bytes;      /* of the kept events */
+    struct digest digest;
+    struct event_chunk *owned; /* the chunk that this log alone may change in place */
 };
 
 void event_log_init(struct event_log *log, uint64_t next);

@@ -8,13 +8,13 @@
 
 struct member {
     uint32_t refs;
-    uint64_t id;           /* the node's Raft id */
-    uint32_t level;        /* highest feature level it knows */
-    uint64_t revision;     /* sequence of its last change */
-    const char *name;      /* all strings inside this allocation */
-    const char *address;   /* its API as clients reach it, "10.0.0.1:8558"; may be "" */
+    uint64_t id;         /* the node's Raft id */
+    uint32_t level;      /* highest feature level it knows */
+    uint64_t revision;   /* sequence of its last change */
+    const char *name;    /* all strings inside this allocation */
+    const char *address; /* its API as clients reach it, "10.0.0.1:8558"; may be "" */
     const char *peer_address;
-    const char *version;   /* of muster */
+    const char *version; /* of muster */
 };
 
 struct member_draft {

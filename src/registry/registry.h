@@ -3,7 +3,8 @@
  *
  * Everything that apply reads or changes hangs under this one root: tasks, members,
  * settings, the event log, the sequence, the replicated clock. No clock, no chance, no
- * I/O, no configuration of its own: the same commands give the same bytes on every node.
+ * I/O, no configuration of its own: the same commands give the same bytes on every
+ * node.
  *
  * Sequence: each change that a noun shows is one event and takes the next number;
  * bookkeeping takes none. So event numbers have no gaps.
@@ -20,8 +21,10 @@
 
 #include "base/err.h"
 #include "base/map.h"
+#include "registry/digest.h"
 #include "registry/event_log.h"
 #include "registry/member.h"
+#include "registry/settings.h"
 #include "registry/task.h"
 
 struct registry;
@@ -31,13 +34,6 @@ struct change {
     uint64_t wall_ms;       /* shown to people; never decides anything */
     const char *request_id; /* terminated, borrowed; "" if none */
     const char *actor;      /* the caller, "" until there are credentials */
-};
-
-/* 128 bits: the sum over all items of a hash of (kind, key, bytes), so that it is
- * incremental, O(1) a change, and independent of the order of insertion. */
-struct digest {
-    uint64_t low;
-    uint64_t high;
 };
 
 /* --- life --- */
@@ -51,6 +47,8 @@ uint64_t registry_sequence(const struct registry *registry); /* of the last even
 uint64_t registry_clock_ms(const struct registry *registry); /* replicated clock */
 struct digest registry_digest(const struct registry *registry);
 const struct event_log *registry_events(const struct registry *registry);
+
+uint64_t registry_setting(const struct registry *registry, enum setting setting);
 
 /* NULL if absent. Borrowed until the registry changes. */
 const struct task *registry_task(const struct registry *registry, const char *name,
@@ -78,8 +76,8 @@ void registry_tick(struct registry *registry, uint64_t clock_ms);
 /* ERR_EXISTS if the name is taken. Takes one event, task.created. */
 int registry_task_create(struct registry *registry, const struct change *change,
                          const struct task_draft *draft);
-/* ERR_NOT_FOUND. One event, task.enabled or task.disabled; none (and the revision stays)
- * if it is so already. */
+/* ERR_NOT_FOUND. One event, task.enabled or task.disabled; none (and the revision
+ * stays) if it is so already. */
 int registry_task_enable(struct registry *registry, const struct change *change,
                          const char *name, size_t name_len, bool enabled);
 /* ERR_NOT_FOUND. One event, task.deleted. */
@@ -92,9 +90,21 @@ int registry_member_set(struct registry *registry, const struct change *change,
 /* ERR_NOT_FOUND. One event, member.left. */
 int registry_member_delete(struct registry *registry, const struct change *change,
                            uint64_t id);
-/* Change a replicated setting by name (registry/settings.h): ERR_NOT_FOUND for an unknown
- * name, ERR_INVALID out of its bounds. One event, setting.changed. */
+/* Change a replicated setting by name (registry/settings.h): ERR_NOT_FOUND for an
+ * unknown name, ERR_INVALID out of its bounds. One event, setting.changed. */
 int registry_setting_set(struct registry *registry, const struct change *change,
                          const char *name, size_t name_len, uint64_t value);
+
+/* --- for raft/snapshot.c: put back what a snapshot holds, into a new registry --- */
+void registry_restore_clock(struct registry *registry, uint64_t clock_ms);
+void registry_restore_setting(struct registry *registry, enum setting setting,
+                              uint64_t value);
+void registry_restore_task(struct registry *registry, const struct task_draft *draft,
+                           uint64_t created, uint64_t revision);
+void registry_restore_member(struct registry *registry,
+                             const struct member_draft *draft, uint64_t revision);
+/* The numbering starts with `next`; the kept events follow in order, without a gap. */
+void registry_restore_events(struct registry *registry, uint64_t next);
+void registry_restore_event(struct registry *registry, const struct event *event);
 
 #endif

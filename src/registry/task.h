@@ -2,8 +2,9 @@
 /* A task as the registry keeps it: an immutable, shared value.
  *
  * `text` is the task's canonical JSON object without what the registry itself decides
- * (`enabled`, `revision`): one truth each. On reading, `"enabled":true,` is spliced in at
- * `enabled_at`, an offset at which a member may begin, so a read is nearly a copy. */
+ * (`enabled`, `revision`): one truth each. On reading, `"enabled":true,` is spliced in
+ * at `enabled_at`, an offset at which a member may begin, so a read is nearly a copy.
+ */
 #ifndef REGISTRY_TASK_H
 #define REGISTRY_TASK_H
 
@@ -14,8 +15,8 @@
 struct task {
     uint32_t refs;
     bool enabled;
-    uint64_t created;    /* sequence of its creation: the list order */
-    uint64_t revision;   /* sequence of its last change */
+    uint64_t created;  /* sequence of its creation: the list order */
+    uint64_t revision; /* sequence of its last change */
     uint32_t name_len;
     uint32_t text_len;
     uint32_t enabled_at; /* 1 <= enabled_at < text_len */
@@ -38,8 +39,8 @@ struct task *task_new(const struct task_draft *draft, uint64_t created,
 struct task *task_ref(struct task *task);
 void task_unref(struct task *task);
 
-/* Bytes of the task's JSON with `enabled` spliced in; task_write() writes just that many
- * (no terminator) and returns the count. */
+/* Bytes of the task's JSON with `enabled` spliced in; task_write() writes just that
+ * many (no terminator) and returns the count. */
 size_t task_json_len(const struct task *task);
 size_t task_write(const struct task *task, char *out);
 

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "raft/fsm.h"
+
+#include <assert.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "raft/command.h"
+
+struct fsm {
+    struct registry *registry;
+    struct fsm_watch *watches;
+};
+
+/* --- one function a command: five lines that call the registry
+ * -------------------------- */
+
+/* A text of a command as the registry wants it: terminated. */
+static char *terminated(struct text text)
+{
+    return mem_strndup(text.data, text.len);
+}
+
+static int apply_task_create(struct registry *registry, const struct change *change,
+                             const struct command *command)
+{
+    struct task_draft draft = {
+        .name = command->task_create.name.data,
+        .name_len = command->task_create.name.len,
+        .text = command->task_create.text.data,
+        .text_len = command->task_create.text.len,
+        .enabled_at = command->task_create.enabled_at,
+        .enabled = command->task_create.enabled,
+    };
+    return registry_task_create(registry, change, &draft);
+}
+
+static int apply_task_enable(struct registry *registry, const struct change *change,
+                             const struct command *command)
+{
+    struct text name = command->task_enable.name;
+    return registry_task_enable(registry, change, name.data, name.len,
+                                command->task_enable.enabled);
+}
+
+static int apply_task_delete(struct registry *registry, const struct change *change,
+                             const struct command *command)
+{
+    struct text name = command->task_delete.name;
+    return registry_task_delete(registry, change, name.data, name.len);
+}
+
+static int apply_member_set(struct registry *registry, const struct change *change,
+                            const struct command *command)
+{
+    char *name = terminated(command->member_set.name);
+    char *address = terminated(command->member_set.address);
+    char *peer_address = terminated(command->member_set.peer_address);
+    char *version = terminated(command->member_set.version);
+    struct member_draft draft = {
+        .id = command->member_set.id,
+        .level = command->member_set.level,
+        .name = name,
+        .address = address,
+        .peer_address = peer_address,
+        .version = version,
+    };
+    int code = registry_member_set(registry, change, &draft);
+    mem_free(name);
+    mem_free(address);
+    mem_free(peer_address);
+    mem_free(version);
+    return code;
+}
+
+static int apply_member_delete(struct registry *registry, const struct change *change,
+                               const struct command *command)
+{
+    return registry_member_delete(registry, change, command->member_delete.id);
+}
+
+static int apply_setting_set(struct registry *registry, const struct change *change,
+                             const struct command *command)
+{
+    struct text name = command->setting_set.name;
+    return registry_setting_set(registry, change, name.data, name.len,
+                                command->setting_set.value);
+}
+
+static int apply_command(struct registry *registry, const struct change *change,
+                         const struct command *command)
+{
+    switch (command->type) {
+#define X(SYMBOL, number, level, name, fields)                                         \
+    case COMMAND_##SYMBOL:                                                             \
+        return apply_##name(registry, change, command);
+#include "raft/commands.def"
+#undef X
+    }
+    return ERR_INTERNAL;
+}
+
+/* The revision of the noun a command is about, as it stands now; 0: none, or gone. */
+static uint64_t fsm_revision(const struct registry *registry,
+                             const struct command *command)
+{
+    struct text name = {"", 0};
+    switch (command->type) {
+    case COMMAND_TASK_CREATE:
+        name = command->task_create.name;
+        break;
+    case COMMAND_TASK_ENABLE:
+        name = command->task_enable.name;
+        break;
+    case COMMAND_TASK_DELETE:
+    case COMMAND_MEMBER_SET:
+    case COMMAND_MEMBER_DELETE:
+    case COMMAND_SETTING_SET:
+        return 0;
+    }
+    const struct task *task = registry_task(registry, name.data, name.len);
+    return task != NULL ? task->revision : 0;
+}
+
+/* --- batches
+ * ---------------------------------------------------------------------------- */
+
+struct fsm *fsm_new(void)
+{
+    struct fsm *fsm = mem_zalloc(sizeof *fsm);
+    fsm->registry = registry_new();
+    return fsm;
+}
+
+void fsm_free(struct fsm *fsm)
+{
+    registry_free(fsm->registry);
+    mem_free(fsm);
+}
+
+const struct registry *fsm_registry(const struct fsm *fsm)
+{
+    return fsm->registry;
+}
+
+static void fsm_notify(struct fsm *fsm, uint64_t from)
+{
+    uint64_t to = registry_sequence(fsm->registry);
+    struct fsm_watch *next = NULL;
+    for (struct fsm_watch *watch = from != to ? fsm->watches : NULL; watch != NULL;
+         watch = next) {
+        next = watch->next;
+        watch->changed(watch, from, to);
+    }
+}
+
+static void fsm_apply_one(struct fsm *fsm, const struct batch_header *header,
+                          const struct command *command, struct result *result)
+{
+    char *request_id = terminated(command->request_id);
+    char *actor = terminated(command->actor);
+    struct change change = {
+        .wall_ms = header->wall_ms,
+        .request_id = request_id,
+        .actor = actor,
+    };
+    int code = apply_command(fsm->registry, &change, command);
+    if (result != NULL) {
+        *result = (struct result){
+            .code = code,
+            .sequence = registry_sequence(fsm->registry),
+            .revision = fsm_revision(fsm->registry, command),
+        };
+    }
+    mem_free(request_id);
+    mem_free(actor);
+}
+
+/* Everything is decoded before anything is applied: a damaged batch changes nothing. */
+static int fsm_check(const void *batch, size_t len, struct batch_header *header,
+                     struct err *err)
+{
+    struct cursor cursor;
+    struct command command;
+    cursor_init(&cursor, batch, len);
+    int rv = batch_open(&cursor, header, err);
+    for (uint32_t i = 0; rv == 0 && i < header->count; i++) {
+        rv = batch_next(&cursor, &command, err);
+    }
+    return rv == 0 ? batch_end(&cursor, err) : rv;
+}
+
+int fsm_apply(struct fsm *fsm, const void *batch, size_t len, struct result *results,
+              size_t capacity, size_t *count, struct err *err)
+{
+    struct batch_header header;
+    int rv = fsm_check(batch, len, &header, err);
+    if (rv != 0) {
+        return rv;
+    }
+    struct cursor cursor;
+    struct command command;
+    uint64_t from = registry_sequence(fsm->registry);
+    cursor_init(&cursor, batch, len);
+    (void)batch_open(&cursor, &header, NULL);
+    registry_tick(fsm->registry, header.clock_ms);
+    for (uint32_t i = 0; i < header.count; i++) {
+        (void)batch_next(&cursor, &command, NULL);
+        fsm_apply_one(fsm, &header, &command, i < capacity ? &results[i] : NULL);
+    }
+    *count = header.count;
+    fsm_notify(fsm, from);
+    return 0;
+}
+
+void fsm_restore(struct fsm *fsm, struct registry *registry)
+{
+    uint64_t from = registry_sequence(fsm->registry);
+    registry_free(fsm->registry);
+    fsm->registry = registry;
+    fsm_notify(fsm, from);
+}
+
+void fsm_watch(struct fsm *fsm, struct fsm_watch *watch)
+{
+    watch->next = fsm->watches;
+    fsm->watches = watch;
+}
+
+void fsm_unwatch(struct fsm *fsm, struct fsm_watch *watch)
+{
+    for (struct fsm_watch **at = &fsm->watches; *at != NULL; at = &(*at)->next) {
+        if (*at == watch) {
+            *at = watch->next;
+            return;
+        }
+    }
+}

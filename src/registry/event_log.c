@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Event s lives in chunk s / EVENT_CHUNK. A chunk is changed in place while only this
+ * log holds it; once a frozen copy shares it, appending copies it first. Letting the
+ * oldest go only moves `first`; a chunk leaves the map when its last event has gone. */
+#include "registry/event_log.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/mem.h"
+
+#define EVENT_CHUNK 64
+
+struct event_chunk {
+    uint32_t refs;
+    struct event *slot[EVENT_CHUNK]; /* NULL: not yet, or gone */
+};
+
+const char *event_type_name(enum event_type type)
+{
+    switch (type) {
+#define X(symbol, number, text)                                                        \
+    case EVENT_##symbol:                                                               \
+        return text;
+#include "registry/events.def"
+#undef X
+    }
+    return NULL;
+}
+
+enum event_type event_type_from(const char *text, size_t len)
+{
+#define X(symbol, number, name)                                                        \
+    if (len == sizeof name - 1 && memcmp(text, name, len) == 0) {                      \
+        return EVENT_##symbol;                                                         \
+    }
+#include "registry/events.def"
+#undef X
+    return (enum event_type)0;
+}
+
+/* --- events and chunks
+ * ------------------------------------------------------------------ */
+
+static const char *event_copy(char **at, const char *text)
+{
+    size_t size = strlen(text) + 1;
+    char *copy = memcpy(*at, text, size);
+    *at += size;
+    return copy;
+}
+
+static size_t event_text_len(const struct event *event)
+{
+    return strlen(event->task) + strlen(event->actor) + strlen(event->request_id) +
+           strlen(event->data) + 4; /* with their terminators, which stand in a row */
+}
+
+static size_t event_bytes(const struct event *event)
+{
+    return sizeof *event + event_text_len(event);
+}
+
+static uint64_t event_key(const struct event *event)
+{
+    return hash_mix(event->seq) ^ hash_mix(event->wall_ms + (uint64_t)event->type);
+}
+
+static struct event *event_new(const struct event *from, uint64_t seq)
+{
+    struct event *event = mem_alloc(event_bytes(from));
+    char *at = (char *)(event + 1);
+    *event = (struct event){
+        .refs = 1,
+        .type = from->type,
+        .seq = seq,
+        .wall_ms = from->wall_ms,
+    };
+    event->task = event_copy(&at, from->task);
+    event->actor = event_copy(&at, from->actor);
+    event->request_id = event_copy(&at, from->request_id);
+    event->data = event_copy(&at, from->data);
+    return event;
+}
+
+static void event_unref(struct event *event)
+{
+    if (event != NULL && --event->refs == 0) {
+        mem_free(event);
+    }
+}
+
+static void *chunk_ref(void *value)
+{
+    struct event_chunk *chunk = value;
+    chunk->refs++;
+    return chunk;
+}
+
+static void chunk_unref(void *value)
+{
+    struct event_chunk *chunk = value;
+    if (--chunk->refs > 0) {
+        return;
+    }
+    for (size_t i = 0; i < EVENT_CHUNK; i++) {
+        event_unref(chunk->slot[i]);
+    }
+    mem_free(chunk);
+}
+
+static const struct map_type event_chunks = {chunk_ref, chunk_unref};
+
+/* Big-endian, so that chunks stand in order. */
+static void chunk_key(uint64_t seq, uint8_t key[8])
+{
+    uint64_t number = seq / EVENT_CHUNK;
+    for (int i = 7; i >= 0; i--) {
+        key[i] = (uint8_t)number;
+        number >>= 8;
+    }
+}
+
+static struct event_chunk *chunk_find(const struct event_log *log, uint64_t seq)
+{
+    uint8_t key[8];
+    chunk_key(seq, key);
+    return map_get(&log->chunks, key, sizeof key);
+}
+
+/* The chunk of `seq`, for writing: shared with nobody. A frozen log holds the map's
+ * root, and every change of the map begins here: while nobody else holds the root, the
+ * chunk that was made here last is ours alone. */
+static struct event_chunk *chunk_own(struct event_log *log, uint64_t seq)
+{
+    uint8_t key[8];
+    chunk_key(seq, key);
+    struct event_chunk *old = map_get(&log->chunks, key, sizeof key);
+    if (old != NULL && log->owned == old && !map_is_shared(&log->chunks)) {
+        return old;
+    }
+    struct event_chunk *chunk = mem_zalloc(sizeof *chunk);
+    chunk->refs = 1;
+    for (size_t i = 0; old != NULL && i < EVENT_CHUNK; i++) {
+        chunk->slot[i] = old->slot[i];
+        if (chunk->slot[i] != NULL) {
+            chunk->slot[i]->refs++;
+        }
+    }
+    map_put(&log->chunks, key, sizeof key, chunk);
+    log->owned = chunk;
+    return chunk;
+}
+
+/* --- the log
+ * ------------------------------------------------------------------------------ */
+
+void event_log_init(struct event_log *log, uint64_t next)
+{
+    *log = (struct event_log){.first = next, .next = next};
+    map_init(&log->chunks, &event_chunks);
+}
+
+void event_log_close(struct event_log *log)
+{
+    map_close(&log->chunks);
+    log->owned = NULL;
+    log->first = log->next;
+    log->bytes = 0;
+}
+
+struct event_log event_log_ref(const struct event_log *log)
+{
+    struct event_log copy = *log;
+    copy.owned = NULL;
+    copy.chunks = map_ref(&log->chunks);
+    return copy;
+}
+
+static const struct event *event_log_get(const struct event_log *log, uint64_t seq)
+{
+    return chunk_find(log, seq)->slot[seq % EVENT_CHUNK];
+}
+
+static void event_log_drop_first(struct event_log *log)
+{
+    const struct event *gone = event_log_get(log, log->first);
+    log->bytes -= event_bytes(gone);
+    digest_remove(&log->digest, DIGEST_EVENT, event_key(gone), gone->task,
+                  event_text_len(gone));
+    log->first++;
+    if (log->first % EVENT_CHUNK == 0) {
+        uint8_t key[8];
+        chunk_key(log->first - 1, key);
+        if (log->owned == map_get(&log->chunks, key, sizeof key)) {
+            log->owned = NULL;
+        }
+        map_delete(&log->chunks, key, sizeof key);
+    }
+}
+
+const struct event *event_log_append(struct event_log *log, const struct event *event,
+                                     uint64_t max_count, uint64_t max_bytes)
+{
+    struct event_chunk *chunk = chunk_own(log, log->next);
+    struct event *stored = event_new(event, log->next);
+    chunk->slot[log->next % EVENT_CHUNK] = stored;
+    log->next++;
+    log->bytes += event_bytes(stored);
+    digest_add(&log->digest, DIGEST_EVENT, event_key(stored), stored->task,
+               event_text_len(stored));
+    while (log->next - log->first > 1 &&
+           (log->next - log->first > max_count || log->bytes > max_bytes)) {
+        event_log_drop_first(log);
+    }
+    return stored;
+}
+
+const struct event *event_log_after(const struct event_log *log, uint64_t after)
+{
+    if (after >= log->next - 1) {
+        return NULL;
+    }
+    return event_log_get(log, after < log->first ? log->first : after + 1);
+}

@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "registry/registry.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+
+struct registry {
+    struct map tasks;   /* by name */
+    struct map created; /* the same tasks, by the sequence of their creation */
+    struct map members; /* by id */
+    struct settings settings;
+    struct event_log events;
+    uint64_t clock_ms;
+    size_t enabled_count;
+    struct digest digest; /* of tasks, members and settings */
+};
+
+#define KEY_BYTES 8
+
+/* Big-endian, so that a map walks numbers in order. */
+static void key_of(uint64_t number, uint8_t key[KEY_BYTES])
+{
+    for (int i = KEY_BYTES - 1; i >= 0; i--) {
+        key[i] = (uint8_t)number;
+        number >>= 8;
+    }
+}
+
+static void *task_map_ref(void *value)
+{
+    return task_ref(value);
+}
+
+static void task_map_unref(void *value)
+{
+    task_unref(value);
+}
+
+static void *member_map_ref(void *value)
+{
+    return member_ref(value);
+}
+
+static void member_map_unref(void *value)
+{
+    member_unref(value);
+}
+
+static const struct map_type task_map = {task_map_ref, task_map_unref};
+static const struct map_type member_map = {member_map_ref, member_map_unref};
+
+/* --- digest of the nouns
+ * ------------------------------------------------------------------ */
+
+typedef void digest_fn(struct digest *digest, enum digest_kind kind, uint64_t key,
+                       const void *content, size_t len);
+
+/* Name and text stand in a row in a task's allocation, terminators included. */
+static void task_digest(struct registry *registry, digest_fn *apply,
+                        const struct task *task)
+{
+    apply(&registry->digest, DIGEST_TASK,
+          task->created ^ task->revision << 20 ^ (uint64_t)task->enabled << 63 ^
+              task->enabled_at,
+          task->name, (size_t)task->name_len + 1 + task->text_len);
+}
+
+static void member_digest(struct registry *registry, digest_fn *apply,
+                          const struct member *member)
+{
+    size_t len = (size_t)(member->version + strlen(member->version) - member->name);
+    apply(&registry->digest, DIGEST_MEMBER,
+          member->id ^ member->revision << 20 ^ (uint64_t)member->level << 48,
+          member->name, len);
+}
+
+static void setting_digest(struct registry *registry, digest_fn *apply,
+                           enum setting setting)
+{
+    apply(&registry->digest, DIGEST_SETTING, (uint64_t)setting,
+          &registry->settings.value[setting], sizeof(uint64_t));
+}
+
+/* --- life
+ * ------------------------------------------------------------------------------------
+ */
+
+struct registry *registry_new(void)
+{
+    struct registry *registry = mem_zalloc(sizeof *registry);
+    map_init(&registry->tasks, &task_map);
+    map_init(&registry->created, &task_map);
+    map_init(&registry->members, &member_map);
+    event_log_init(&registry->events, 1);
+    settings_init(&registry->settings);
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
+        setting_digest(registry, digest_add, (enum setting)i);
+    }
+    return registry;
+}
+
+void registry_free(struct registry *registry)
+{
+    if (registry == NULL) {
+        return;
+    }
+    map_close(&registry->tasks);
+    map_close(&registry->created);
+    map_close(&registry->members);
+    event_log_close(&registry->events);
+    mem_free(registry);
+}
+
+const struct registry *registry_freeze(const struct registry *registry)
+{
+    struct registry *frozen = mem_alloc(sizeof *frozen);
+    *frozen = *registry;
+    frozen->tasks = map_ref(&registry->tasks);
+    frozen->created = map_ref(&registry->created);
+    frozen->members = map_ref(&registry->members);
+    frozen->events = event_log_ref(&registry->events);
+    return frozen;
+}
+
+void registry_thaw(const struct registry *frozen)
+{
+    struct registry *ours = NULL;
+    memcpy(&ours, &frozen, sizeof ours); /* it was made by registry_freeze() */
+    registry_free(ours);
+}
+
+/* --- questions
+ * --------------------------------------------------------------------------------- */
+
+uint64_t registry_sequence(const struct registry *registry)
+{
+    return registry->events.next - 1;
+}
+
+uint64_t registry_clock_ms(const struct registry *registry)
+{
+    return registry->clock_ms;
+}
+
+struct digest registry_digest(const struct registry *registry)
+{
+    struct digest digest = {
+        .low = registry->digest.low + registry->events.digest.low,
+        .high = registry->digest.high + registry->events.digest.high,
+    };
+    uint64_t state[] = {registry->events.first, registry->events.next,
+                        registry->clock_ms};
+    digest_add(&digest, DIGEST_STATE, 0, state, sizeof state);
+    return digest;
+}
+
+const struct event_log *registry_events(const struct registry *registry)
+{
+    return &registry->events;
+}
+
+uint64_t registry_setting(const struct registry *registry, enum setting setting)
+{
+    return registry->settings.value[setting];
+}
+
+const struct task *registry_task(const struct registry *registry, const char *name,
+                                 size_t name_len)
+{
+    return map_get(&registry->tasks, name, name_len);
+}
+
+size_t registry_task_count(const struct registry *registry)
+{
+    return map_count(&registry->tasks);
+}
+
+size_t registry_task_enabled_count(const struct registry *registry)
+{
+    return registry->enabled_count;
+}
+
+void registry_task_seek(const struct registry *registry, uint64_t created,
+                        struct map_cursor *cursor)
+{
+    uint8_t key[KEY_BYTES];
+    key_of(created, key);
+    map_seek(&registry->created, key, sizeof key, cursor);
+}
+
+const struct task *registry_task_next(struct map_cursor *cursor)
+{
+    return map_next(cursor, NULL, NULL);
+}
+
+const struct member *registry_member(const struct registry *registry, uint64_t id)
+{
+    uint8_t key[KEY_BYTES];
+    key_of(id, key);
+    return map_get(&registry->members, key, sizeof key);
+}
+
+size_t registry_member_count(const struct registry *registry)
+{
+    return map_count(&registry->members);
+}
+
+void registry_member_seek(const struct registry *registry, struct map_cursor *cursor)
+{
+    map_seek(&registry->members, NULL, 0, cursor);
+}
+
+const struct member *registry_member_next(struct map_cursor *cursor)
+{
+    return map_next(cursor, NULL, NULL);
+}
+
+/* --- changes
+ * -------------------------------------------------------------------------------------
+ */
+
+/* The number the next event will get: known before the noun that carries it is made. */
+static uint64_t registry_next(const struct registry *registry)
+{
+    return registry->events.next;
+}
+
+static void registry_event(struct registry *registry, const struct change *change,
+                           enum event_type type, const char *task, const char *data)
+{
+    struct event event = {
+        .type = type,
+        .wall_ms = change->wall_ms,
+        .task = task,
+        .actor = change->actor,
+        .request_id = change->request_id,
+        .data = data,
+    };
+    event_log_append(&registry->events, &event,
+                     registry->settings.value[SETTING_EVENTS_MAX_COUNT],
+                     registry->settings.value[SETTING_EVENTS_MAX_BYTES]);
+}
+
+/* Put a task that is new, or in the place of the one it replaces. Takes the reference.
+ */
+static void registry_put_task(struct registry *registry, struct task *task)
+{
+    uint8_t key[KEY_BYTES];
+    key_of(task->created, key);
+    const struct task *old = registry_task(registry, task->name, task->name_len);
+    if (old != NULL) {
+        task_digest(registry, digest_remove, old);
+        registry->enabled_count -= old->enabled;
+    }
+    task_digest(registry, digest_add, task);
+    registry->enabled_count += task->enabled;
+    map_put(&registry->created, key, sizeof key, task_ref(task));
+    map_put(&registry->tasks, task->name, task->name_len, task);
+}
+
+void registry_tick(struct registry *registry, uint64_t clock_ms)
+{
+    if (clock_ms > registry->clock_ms) {
+        registry->clock_ms = clock_ms;
+    }
+}
+
+int registry_task_create(struct registry *registry, const struct change *change,
+                         const struct task_draft *draft)
+{
+    if (draft->name_len == 0 || draft->enabled_at < 1 ||
+        draft->enabled_at >= draft->text_len) {
+        return ERR_INVALID;
+    }
+    if (registry_task(registry, draft->name, draft->name_len) != NULL) {
+        return ERR_EXISTS;
+    }
+    uint64_t next = registry_next(registry);
+    struct task *task = task_new(draft, next, next);
+    registry_event(registry, change, EVENT_TASK_CREATED, task->name,
+                   task->enabled ? "{\"enabled\":true}" : "{\"enabled\":false}");
+    registry_put_task(registry, task);
+    return 0;
+}
+
+int registry_task_enable(struct registry *registry, const struct change *change,
+                         const char *name, size_t name_len, bool enabled)
+{
+    const struct task *old = registry_task(registry, name, name_len);
+    if (old == NULL) {
+        return ERR_NOT_FOUND;
+    }
+    if (old->enabled == enabled) {
+        return 0;
+    }
+    struct task_draft draft = {
+        .name = old->name,
+        .name_len = old->name_len,
+        .text = old->text,
+        .text_len = old->text_len,
+        .enabled_at = old->enabled_at,
+        .enabled = enabled,
+    };
+    struct task *task = task_new(&draft, old->created, registry_next(registry));
+    registry_event(registry, change, enabled ? EVENT_TASK_ENABLED : EVENT_TASK_DISABLED,
+                   task->name, "{}");
+    registry_put_task(registry, task);
+    return 0;
+}
+
+int registry_task_delete(struct registry *registry, const struct change *change,
+                         const char *name, size_t name_len)
+{
+    const struct task *old = registry_task(registry, name, name_len);
+    if (old == NULL) {
+        return ERR_NOT_FOUND;
+    }
+    uint8_t key[KEY_BYTES];
+    key_of(old->created, key);
+    task_digest(registry, digest_remove, old);
+    registry->enabled_count -= old->enabled;
+    registry_event(registry, change, EVENT_TASK_DELETED, old->name, "{}");
+    map_delete(&registry->tasks, name, name_len);
+    map_delete(&registry->created, key, sizeof key);
+    return 0;
+}
+
+/* {"id":"…","name":"…"}: the name of a member has been checked at the door of its node,
+ * but a quote in it must not break the object. */
+static void member_data(struct buf *out, uint64_t id, const char *name)
+{
+    buf_printf(out, "{\"id\":\"%" PRIu64 "\",\"name\":\"", id);
+    for (const char *at = name; *at != '\0'; at++) {
+        unsigned char c = (unsigned char)*at;
+        if (c < 0x20 || c == '"' || c == '\\') {
+            buf_printf(out, "\\u%04x", c);
+        } else {
+            buf_put_u8(out, c);
+        }
+    }
+    buf_put(out, "\"}", 3); /* with the terminator */
+}
+
+static bool member_same(const struct member *member, const struct member_draft *draft)
+{
+    return member->level == draft->level && strcmp(member->name, draft->name) == 0 &&
+           strcmp(member->address, draft->address) == 0 &&
+           strcmp(member->peer_address, draft->peer_address) == 0 &&
+           strcmp(member->version, draft->version) == 0;
+}
+
+static void registry_member_event(struct registry *registry,
+                                  const struct change *change, enum event_type type,
+                                  uint64_t id, const char *name)
+{
+    struct buf data;
+    buf_init(&data);
+    member_data(&data, id, name);
+    registry_event(registry, change, type, "", (const char *)data.data);
+    buf_close(&data);
+}
+
+static void registry_put_member(struct registry *registry, struct member *member)
+{
+    uint8_t key[KEY_BYTES];
+    key_of(member->id, key);
+    const struct member *old = map_get(&registry->members, key, sizeof key);
+    if (old != NULL) {
+        member_digest(registry, digest_remove, old);
+    }
+    member_digest(registry, digest_add, member);
+    map_put(&registry->members, key, sizeof key, member);
+}
+
+int registry_member_set(struct registry *registry, const struct change *change,
+                        const struct member_draft *draft)
+{
+    const struct member *old = registry_member(registry, draft->id);
+    if (old != NULL && member_same(old, draft)) {
+        return 0;
+    }
+    struct member *member = member_new(draft, registry_next(registry));
+    registry_member_event(registry, change,
+                          old != NULL ? EVENT_MEMBER_UPDATED : EVENT_MEMBER_JOINED,
+                          draft->id, draft->name);
+    registry_put_member(registry, member);
+    return 0;
+}
+
+int registry_member_delete(struct registry *registry, const struct change *change,
+                           uint64_t id)
+{
+    const struct member *old = registry_member(registry, id);
+    if (old == NULL) {
+        return ERR_NOT_FOUND;
+    }
+    uint8_t key[KEY_BYTES];
+    key_of(id, key);
+    member_digest(registry, digest_remove, old);
+    registry_member_event(registry, change, EVENT_MEMBER_LEFT, id, old->name);
+    map_delete(&registry->members, key, sizeof key);
+    return 0;
+}
+
+int registry_setting_set(struct registry *registry, const struct change *change,
+                         const char *name, size_t name_len, uint64_t value)
+{
+    enum setting setting = setting_find(name, name_len);
+    if (setting == SETTING_COUNT) {
+        return ERR_NOT_FOUND;
+    }
+    if (value < setting_min(setting) || value > setting_max(setting)) {
+        return ERR_INVALID;
+    }
+    if (registry->settings.value[setting] == value) {
+        return 0;
+    }
+    char *data = mem_printf("{\"name\":\"%s\",\"value\":%" PRIu64 "}",
+                            setting_name(setting), value);
+    registry_restore_setting(registry, setting, value);
+    registry_event(registry, change, EVENT_SETTING_CHANGED, "", data);
+    mem_free(data);
+    return 0;
+}
+
+/* --- for snapshots
+ * --------------------------------------------------------------------------------- */
+
+void registry_restore_clock(struct registry *registry, uint64_t clock_ms)
+{
+    registry->clock_ms = clock_ms;
+}
+
+void registry_restore_setting(struct registry *registry, enum setting setting,
+                              uint64_t value)
+{
+    setting_digest(registry, digest_remove, setting);
+    registry->settings.value[setting] = value;
+    setting_digest(registry, digest_add, setting);
+}
+
+void registry_restore_task(struct registry *registry, const struct task_draft *draft,
+                           uint64_t created, uint64_t revision)
+{
+    registry_put_task(registry, task_new(draft, created, revision));
+}
+
+void registry_restore_member(struct registry *registry,
+                             const struct member_draft *draft, uint64_t revision)
+{
+    registry_put_member(registry, member_new(draft, revision));
+}
+
+void registry_restore_events(struct registry *registry, uint64_t next)
+{
+    event_log_close(&registry->events);
+    event_log_init(&registry->events, next);
+}
+
+void registry_restore_event(struct registry *registry, const struct event *event)
+{
+    event_log_append(&registry->events, event, UINT64_MAX, UINT64_MAX);
+}
