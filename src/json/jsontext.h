@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <jansson.h>
+
 #include "base/buf.h"
 #include "base/err.h"
 
@@ -25,7 +27,7 @@ enum jsontext_reader {
  * reference (json_decref() it); else it is NULL. ERR_INVALID with the reason;
  * ERR_TOO_LARGE over LIMIT_BODY_BYTES or LIMIT_JSON_DEPTH. Numbers become reals. */
 int jsontext_parse(const void *data, size_t len, enum jsontext_reader reader,
-                   struct json_t **out, struct err *err);
+                   json_t **out, struct err *err);
 
 /* Only judge: what jsontext_parse() would refuse by syntax or depth, without building
  * values. Duplicate keys are not looked for. */

@@ -14,4 +14,7 @@
 size_t utf8_decode(const char *text, size_t len, uint32_t *rune);
 bool utf8_valid(const char *text, size_t len);
 
+/* The 1 to 4 bytes of a code point (not a surrogate, at most U+10FFFF). */
+size_t utf8_encode(uint32_t rune, char bytes[4]);
+
 #endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Is this JSON? Judged before a parser that recurses sees it, in the words of Go's
+ * scanner. Private to this module: others use json/jsontext.h. */
+#ifndef JSON_JSONSCAN_H
+#define JSON_JSONSCAN_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+#include "json/jsontext.h"
+
+/* ERR_INVALID: bad syntax, NUL, bytes that are not UTF-8, half a surrogate pair.
+ * ERR_TOO_LARGE: over LIMIT_BODY_BYTES, nested deeper than LIMIT_JSON_DEPTH. */
+int jsonscan_check(const char *text, size_t len, enum jsontext_reader reader,
+                   struct err *err);
+
+#endif

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "json/task_json.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <jansson.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "json/jsontext.h"
+#include "json/task_rules.h"
+#include "json/task_schema.h"
+#include "text/duration.h"
+
+#define BODY_ERROR "request body has an error"
+
+const struct task_defaults task_defaults_standard = {
+    .buffer_enabled = true,
+    .buffer_min_ns = INT64_C(5000000000),
+    .buffer_max_ns = INT64_C(20000000000),
+};
+
+/* --- writing the canonical text
+ * -------------------------------------------------------- */
+
+static void put_text(struct buf *out, const json_t *object, const char *key)
+{
+    const json_t *value = json_object_get(object, key);
+    jsontext_put_key(out, key);
+    jsontext_put_string(out, value != NULL ? json_string_value(value) : "",
+                        json_string_length(value));
+}
+
+static void put_bool(struct buf *out, const json_t *object, const char *key,
+                     bool otherwise)
+{
+    const json_t *value = json_object_get(object, key);
+    jsontext_put_key(out, key);
+    jsontext_put_bool(out, value != NULL ? json_is_true(value) : otherwise);
+}
+
+static void put_duration(struct buf *out, const char *key, int64_t duration_ns)
+{
+    char text[DURATION_TEXT_SIZE];
+    jsontext_put_key(out, key);
+    jsontext_put_text(out, duration_format(duration_ns, text));
+}
+
+static void open_object(struct buf *out, const char *key)
+{
+    jsontext_put_key(out, key);
+    buf_put_u8(out, '{');
+}
+
+static void close_object(struct buf *out)
+{
+    buf_put_u8(out, '}');
+}
+
+static int compare_texts(const void *left, const void *right)
+{
+    return strcmp(*(const char *const *)left, *(const char *const *)right);
+}
+
+static void put_strings(struct buf *out, const char *key, const json_t *values,
+                        bool sorted)
+{
+    size_t count = json_array_size(values);
+    const char **texts = mem_array(count + 1, sizeof *texts);
+    for (size_t i = 0; i < count; i++) {
+        texts[i] = json_string_value(json_array_get(values, i));
+    }
+    if (sorted) {
+        qsort(texts, count, sizeof *texts, compare_texts);
+    }
+    jsontext_put_key(out, key);
+    buf_put_u8(out, '[');
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0) {
+            buf_put_u8(out, ',');
+        }
+        jsontext_put_text(out, texts[i]);
+    }
+    buf_put_u8(out, ']');
+    mem_free(texts);
+}
+
+/* A map of strings, sorted; a null becomes "", as Go decodes it. */
+static void put_map(struct buf *out, const json_t *object, const char *key)
+{
+    json_t *map = json_object_get(object, key);
+    size_t count = json_object_size(map);
+    const char **keys = mem_array(count + 1, sizeof *keys);
+    size_t i = 0;
+    for (void *at = json_object_iter(map); at != NULL;
+         at = json_object_iter_next(map, at)) {
+        keys[i++] = json_object_iter_key(at);
+    }
+    qsort(keys, count, sizeof *keys, compare_texts);
+    open_object(out, key);
+    for (i = 0; i < count; i++) {
+        if (i > 0) {
+            buf_put_u8(out, ',');
+        }
+        jsontext_put_text(out, keys[i]);
+        buf_put_u8(out, ':');
+        jsontext_put_text(out, task_rules_text(map, keys[i]));
+    }
+    close_object(out);
+    mem_free(keys);
+}
+
+/* The services of a condition or, `input`, of a module input. */
+static void put_services(struct buf *out, const json_t *services, bool input)
+{
+    const json_t *names = json_object_get(services, "names");
+    open_object(out, "services");
+    put_map(out, services, "cts_user_defined_meta");
+    put_text(out, services, "datacenter");
+    put_text(out, services, "filter");
+    if (json_array_size(names) > 0) {
+        put_strings(out, "names", names, true);
+    }
+    put_text(out, services, "namespace");
+    if (json_array_size(names) == 0) {
+        put_text(out, services, "regexp");
+    }
+    if (!input) {
+        put_bool(out, services, "use_as_module_input", true);
+    }
+    close_object(out);
+}
+
+static void put_kv(struct buf *out, const json_t *kv, bool input)
+{
+    open_object(out, "consul_kv");
+    put_text(out, kv, "datacenter");
+    put_text(out, kv, "namespace");
+    put_text(out, kv, "path");
+    put_bool(out, kv, "recurse", false);
+    if (!input) {
+        put_bool(out, kv, "use_as_module_input", true);
+    }
+    close_object(out);
+}
+
+static void put_catalog(struct buf *out, const json_t *catalog)
+{
+    open_object(out, "catalog_services");
+    put_text(out, catalog, "datacenter");
+    put_text(out, catalog, "namespace");
+    put_map(out, catalog, "node_meta");
+    put_text(out, catalog, "regexp");
+    put_bool(out, catalog, "use_as_module_input", true);
+    close_object(out);
+}
+
+/* Of a condition there is at most one kind. */
+static void put_inputs(struct buf *out, const char *key, const json_t *inputs,
+                       bool input)
+{
+    const json_t *catalog = json_object_get(inputs, "catalog_services");
+    const json_t *kv = json_object_get(inputs, "consul_kv");
+    const json_t *schedule = json_object_get(inputs, "schedule");
+    const json_t *services = json_object_get(inputs, "services");
+    open_object(out, key);
+    if (catalog != NULL) {
+        put_catalog(out, catalog);
+    }
+    if (kv != NULL) {
+        put_kv(out, kv, input);
+    }
+    if (schedule != NULL) {
+        open_object(out, "schedule");
+        put_text(out, schedule, "cron");
+        close_object(out);
+    }
+    if (services != NULL) {
+        put_services(out, services, input);
+    }
+    close_object(out);
+}
+
+static void put_buffer(struct buf *out, const struct buffer_period *buffer)
+{
+    open_object(out, "buffer_period");
+    jsontext_put_key(out, "enabled");
+    jsontext_put_bool(out, buffer->enabled);
+    put_duration(out, "max", buffer->max_ns);
+    put_duration(out, "min", buffer->min_ns);
+    close_object(out);
+}
+
+/* Returns the offset at which `"enabled":…,` belongs. */
+static size_t put_canonical(struct buf *out, const json_t *task,
+                            const struct buffer_period *buffer)
+{
+    buf_put_u8(out, '{');
+    put_buffer(out, buffer);
+    put_inputs(out, "condition", json_object_get(task, "condition"), false);
+    put_text(out, task, "description");
+    size_t enabled_at = out->len + 1; /* behind the comma of the next */
+    put_text(out, task, "module");
+    put_inputs(out, "module_input", json_object_get(task, "module_input"), true);
+    put_text(out, task, "name");
+    put_strings(out, "providers", json_object_get(task, "providers"), false);
+    put_map(out, task, "variables");
+    put_text(out, task, "version");
+    close_object(out);
+    return enabled_at;
+}
+
+/* --- reading
+ * --------------------------------------------------------------------------- */
+
+/* A task that fits the schema → everything of `out`. */
+static int take_task(const json_t *task, const struct task_defaults *defaults,
+                     enum task_source source, struct task_json *out, struct err *err)
+{
+    out->name = mem_strdup(task_rules_text(task, "name"));
+    struct buffer_period buffer;
+    int rc = task_rules_check(task, defaults, source, &buffer, err);
+    if (rc != 0) {
+        return rc;
+    }
+    size_t enabled_at = put_canonical(&out->text, task, &buffer);
+    if (out->text.len > LIMIT_BODY_BYTES) { /* escapes and defaults make it longer */
+        return err_set(err, ERR_TOO_LARGE, "the task has %zu bytes as JSON, at most %d",
+                       out->text.len, LIMIT_BODY_BYTES);
+    }
+    const json_t *enabled = json_object_get(task, "enabled");
+    out->enabled_given = enabled != NULL;
+    out->draft = (struct task_draft){
+        .name = out->name,
+        .name_len = strlen(out->name),
+        .text = (const char *)out->text.data,
+        .text_len = out->text.len,
+        .enabled_at = (uint32_t)enabled_at,
+        .enabled = enabled == NULL || json_is_true(enabled),
+    };
+    return 0;
+}
+
+int task_json_create(const void *body, size_t len, const struct task_defaults *defaults,
+                     struct task_json *out, struct err *err)
+{
+    *out = (struct task_json){0};
+    if (len == 0) {
+        return err_set(err, ERR_INVALID, BODY_ERROR ": value is required but missing");
+    }
+    json_t *root;
+    int rc = jsontext_parse(body, len, JSONTEXT_STREAM, &root, err);
+    if (rc != 0) {
+        return err_prefix(err, BODY_ERROR ": failed to decode request body");
+    }
+    rc = schema_check(
+        &task_request_schema, root, "",
+        BODY_ERROR ": doesn't match schema #/components/schemas/TaskRequest: ", err);
+    if (rc == 0) {
+        rc =
+            take_task(json_object_get(root, "task"), defaults, TASK_FROM_API, out, err);
+    }
+    json_decref(root);
+    return rc;
+}
+
+int task_json_create_bare(const void *body, size_t len,
+                          const struct task_defaults *defaults, struct task_json *out,
+                          struct err *err)
+{
+    *out = (struct task_json){0};
+    json_t *task;
+    int rc = jsontext_parse(body, len, JSONTEXT_WHOLE, &task, err);
+    if (rc != 0) {
+        return rc;
+    }
+    rc = schema_check(&task_schema, task, "", "", err);
+    if (rc == 0) {
+        rc = take_task(task, defaults, TASK_FROM_CONFIGURATION, out, err);
+    }
+    json_decref(task);
+    return rc;
+}
+
+void task_json_close(struct task_json *json)
+{
+    mem_free(json->name);
+    buf_close(&json->text);
+    *json = (struct task_json){0};
+}
+
+void task_json_put(struct buf *out, const struct task *task)
+{
+    size_t len = task_json_len(task);
+    buf_reserve(out, len);
+    out->len += task_write(task, (char *)out->data + out->len);
+}
