@@ -694,8 +694,8 @@ void node_status(struct node *node, struct node_status *out)
     out->leader_id = engine_leader(node->engine);
     out->leader_known = out->leader_id != 0;
     out->last_contact_ms = engine_contact_age_ms(node->engine);
-    out->caught_up =
-        out->leader_known && out->applied >= engine_leader_commit(node->engine);
+    uint64_t known = engine_leader_commit(node->engine);
+    out->lag = known > out->applied ? known - out->applied : 0;
     out->disk_full = node->store != NULL && store_full(node->store);
     if (out->leader_known) {
         node_name_of(node, out->leader_id, &out->leader_name, &out->leader_address);

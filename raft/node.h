@@ -74,7 +74,7 @@ struct node_status {
     /* Since the leader last had a majority's word (DESIGN, spec/muster.md 3);
      * UINT64_MAX: never. */
     uint64_t last_contact_ms;
-    bool caught_up;     /* applied what the leader had committed at last contact */
+    uint64_t lag;       /* entries the leader had committed at last contact, not applied */
     bool disk_full;
     const char *trouble; /* why there is no leader or no cluster; "" if all is well */
 };

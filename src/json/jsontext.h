@@ -16,6 +16,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+struct json_t;
+
 /* Which of Go's two readers is imitated; they name a text that ends early differently.
  */
 enum jsontext_reader {

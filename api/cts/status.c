@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* /status as Consul-Terraform-Sync has it (spec/cts.md 1.5, 1.10, 1.11, 13). */
+#include <string.h>
+
+#include "api/reply.h"
+#include "api/router.h"
+#include "api/server_internal.h"
+#include "json/jsontext.h"
+#include "json/status_json.h"
+
+#define STATUS_VALUES_MAX 8
+
+static const struct registry *call_registry(const struct call *call)
+{
+    return node_registry(call->api->options.node);
+}
+
+void cts_status(struct call *call)
+{
+    struct buf body;
+    buf_init(&body);
+    status_json_put_overall(&body, call_registry(call));
+    reply_json(call, 200, &body);
+}
+
+/* ?status= and ?include=; false: answered. */
+static bool status_filter(struct call *call, struct status_filter *filter)
+{
+    const char *statuses[STATUS_VALUES_MAX];
+    const char *includes[STATUS_VALUES_MAX];
+    struct status_param status = {statuses, 0};
+    struct status_param include = {includes, 0};
+    struct err err;
+    status.count = call_query(call, "status", statuses, STATUS_VALUES_MAX);
+    include.count = call_query(call, "include", includes, STATUS_VALUES_MAX);
+    status.count = status.count < STATUS_VALUES_MAX ? status.count : STATUS_VALUES_MAX;
+    include.count =
+        include.count < STATUS_VALUES_MAX ? include.count : STATUS_VALUES_MAX;
+    if (status_json_filter(&status, &include, filter, &err) != 0) {
+        reply_error(call, 400, NULL, "%s", err.text);
+        return false;
+    }
+    return true;
+}
+
+static bool status_next(struct reply_stream *stream, struct buf *out)
+{
+    const struct status_filter *filter = stream->arg;
+    const struct task *task = NULL;
+    do {
+        task = registry_task_next(&stream->cursor);
+    } while (task != NULL && !status_json_matches(task, filter));
+    if (task != NULL) {
+        status_json_put_entry(out, task, filter);
+    }
+    return task != NULL;
+}
+
+void cts_status_tasks(struct call *call)
+{
+    struct status_filter filter;
+    if (!status_filter(call, &filter)) {
+        return;
+    }
+    struct status_filter *kept = h2o_mem_alloc_pool(&call->req->pool, sizeof *kept);
+    *kept = filter;
+    struct reply_stream stream = {
+        .frozen = registry_freeze(call_registry(call)),
+        .next = status_next,
+        .tail = "}",
+        .arg = kept,
+    };
+    registry_task_seek(stream.frozen, 0, &stream.cursor);
+    buf_init(&stream.head);
+    buf_printf(&stream.head, "{");
+    reply_stream(call, 200, &stream);
+}
+
+void cts_status_task(struct call *call)
+{
+    struct status_filter filter;
+    if (!status_filter(call, &filter)) {
+        return;
+    }
+    const struct task *task =
+        registry_task(call_registry(call), call->name, strlen(call->name));
+    if (task == NULL) {
+        reply_error(
+            call, 404, NULL,
+            "a task with name '%s' does not exist or has not been initialized yet",
+            call->name);
+        return;
+    }
+    struct buf body;
+    buf_init(&body);
+    status_json_put_one(&body, task, &filter);
+    reply_json(call, 200, &body);
+}
+
+/* The Enterprise form: every node is a member of a cluster, if only of one. */
+void cts_status_cluster(struct call *call)
+{
+    struct node_member members[LIMIT_MEMBERS];
+    size_t count = node_members(call->api->options.node, members, LIMIT_MEMBERS);
+    struct buf body;
+    buf_init(&body);
+    buf_printf(&body, "{\"cluster_name\":");
+    jsontext_put_text(&body, call->api->cluster_name);
+    buf_printf(&body, ",\"members\":[");
+    for (size_t i = 0; i < count && i < LIMIT_MEMBERS; i++) {
+        buf_put(&body, ",{", i > 0 ? 2 : 0);
+        buf_put(&body, "{", i > 0 ? 0 : 1);
+        if (members[i].address[0] != '\0') {
+            buf_printf(&body, "\"address\":");
+            jsontext_put_text(&body, members[i].address);
+            buf_printf(&body, ",");
+        }
+        buf_printf(&body,
+                   "\"healthy\":%s,\"id\":", members[i].reachable ? "true" : "false");
+        jsontext_put_text(&body, members[i].name);
+        buf_printf(&body, ",\"leader\":%s,\"service_name\":\"muster\"}",
+                   members[i].leader ? "true" : "false");
+    }
+    buf_printf(&body, "],\"request_id\":");
+    jsontext_put_text(&body, call->request_id);
+    buf_printf(&body, "}");
+    reply_json(call, 200, &body);
+}

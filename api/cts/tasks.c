@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* /tasks as Consul-Terraform-Sync has it (spec/cts.md 1.6–1.9, 13). */
+#include <string.h>
+#include <strings.h>
+
+#include "api/error.h"
+#include "api/reply.h"
+#include "api/router.h"
+#include "api/server_internal.h"
+#include "base/mem.h"
+#include "json/jsontext.h"
+#include "json/task_json.h"
+
+#define RUN_VALUES_MAX 8
+
+enum run_mode { RUN_NONE, RUN_NOW, RUN_INSPECT };
+
+static void reply_no_task(struct call *call, const char *name)
+{
+    reply_error(call, 404, NULL,
+                "a task with name '%s' does not exist or has not been initialized yet",
+                name);
+}
+
+/* Runs do not exist in this build: said only after everything else was judged. */
+static void reply_no_runs(struct call *call, enum run_mode mode)
+{
+    reply_error(
+        call, 501, "unsupported",
+        "run=%s is not supported by this version of muster: it keeps and "
+        "replicates tasks and does not run them. Send the request without 'run'",
+        mode == RUN_NOW ? "now" : "inspect");
+}
+
+/* {"request_id":U,"task":T} */
+static void reply_task(struct call *call, int status, const struct task *task)
+{
+    struct buf body;
+    buf_init(&body);
+    buf_printf(&body, "{\"request_id\":");
+    jsontext_put_text(&body, call->request_id);
+    if (task != NULL) {
+        buf_printf(&body, ",\"task\":");
+        task_json_put(&body, task);
+        reply_etag(call, task->revision);
+    }
+    buf_printf(&body, "}");
+    reply_json(call, status, &body);
+}
+
+static const struct registry *call_registry(const struct call *call)
+{
+    return node_registry(call->api->options.node);
+}
+
+/* --- GET
+ * ------------------------------------------------------------------------------------
+ */
+
+static bool tasks_next(struct reply_stream *stream, struct buf *out)
+{
+    const struct task *task = registry_task_next(&stream->cursor);
+    if (task != NULL) {
+        task_json_put(out, task);
+    }
+    return task != NULL;
+}
+
+void cts_tasks_list(struct call *call)
+{
+    struct reply_stream stream = {
+        .frozen = registry_freeze(call_registry(call)),
+        .next = tasks_next,
+        .tail = "]}",
+    };
+    registry_task_seek(stream.frozen, 0, &stream.cursor);
+    buf_init(&stream.head);
+    buf_printf(&stream.head, "{\"request_id\":");
+    jsontext_put_text(&stream.head, call->request_id);
+    buf_printf(&stream.head, ",\"tasks\":[");
+    reply_stream(call, 200, &stream);
+}
+
+/* Does If-None-Match name this revision, weakly or strongly, or anything? */
+static bool etag_matches(h2o_iovec_t header, uint64_t revision)
+{
+    char etag[24];
+    snprintf(etag, sizeof etag, "\"%llu\"", (unsigned long long)revision);
+    return (header.len == 1 && header.base[0] == '*') ||
+           memmem(header.base, header.len, etag, strlen(etag)) != NULL;
+}
+
+void cts_task_get(struct call *call)
+{
+    const struct task *task =
+        registry_task(call_registry(call), call->name, strlen(call->name));
+    if (task == NULL) {
+        reply_no_task(call, call->name);
+        return;
+    }
+    h2o_iovec_t known = call_header(call, "if-none-match");
+    if (known.len > 0 && etag_matches(known, task->revision)) {
+        reply_etag(call, task->revision);
+        reply_empty(call, 304);
+        return;
+    }
+    reply_task(call, 200, task);
+}
+
+/* --- POST
+ * -------------------------------------------------------------------------------------
+ */
+
+/* `run` as the generated endpoints judge it: exact values; false: answered. */
+static bool post_run_mode(struct call *call, enum run_mode *mode)
+{
+    const char *values[RUN_VALUES_MAX];
+    *mode = RUN_NONE;
+    if (call_query(call, "run", values, RUN_VALUES_MAX) == 0) {
+        return true;
+    }
+    if (values[0][0] == '\0') {
+        reply_error(
+            call, 400, NULL,
+            "parameter \"run\" in query has an error: empty value is not allowed");
+        return false;
+    }
+    if (strcmp(values[0], "now") == 0) {
+        *mode = RUN_NOW;
+    } else if (strcmp(values[0], "inspect") == 0) {
+        *mode = RUN_INSPECT;
+    } else {
+        reply_error(call, 400, NULL,
+                    "parameter \"run\" in query has an error: value is not one of the "
+                    "allowed values [\"now\",\"inspect\"]");
+        return false;
+    }
+    return true;
+}
+
+/* application/json, with whatever parameters; false: answered. */
+static bool content_type_json(struct call *call)
+{
+    h2o_iovec_t type = call_header(call, "content-type");
+    size_t len = 0;
+    while (len < type.len && type.base[len] != ';') {
+        len++;
+    }
+    while (len > 0 && (type.base[len - 1] == ' ' || type.base[len - 1] == '\t')) {
+        len--;
+    }
+    if (len == strlen("application/json") &&
+        strncasecmp(type.base, "application/json", len) == 0) {
+        return true;
+    }
+    reply_error(call, 400, NULL,
+                "request body has an error: header Content-Type has unexpected value "
+                "\"%.*s\"",
+                (int)type.len, type.base);
+    return false;
+}
+
+static void task_created(struct call *call, const struct result *result)
+{
+    const struct registry *registry = call_registry(call);
+    const struct task *task = registry_task(registry, call->name, strlen(call->name));
+    reply_index(call, result->sequence);
+    if (result->code == ERR_EXISTS) {
+        reply_error(call, 400, NULL, "task with name %s already exists", call->name);
+    } else if (result->code != 0) {
+        struct err err;
+        err_set(&err, (enum err_code)result->code, "the task was refused: %s",
+                err_code_name((enum err_code)result->code));
+        error_reply(call, &err);
+    } else {
+        /* gone or changed already by a later command of the same batch: as it stands */
+        reply_task(call, 201, task);
+    }
+}
+
+static void task_create(struct call *call, const struct task_draft *draft)
+{
+    call->name = h2o_strdup(&call->req->pool, draft->name, draft->name_len).base;
+    struct command command = {
+        .type = COMMAND_TASK_CREATE,
+        .task_create =
+            {
+                .name = {draft->name, draft->name_len},
+                .text = {draft->text, draft->text_len},
+                .enabled_at = draft->enabled_at,
+                .enabled = draft->enabled,
+            },
+    };
+    call_propose(call, &command, task_created);
+}
+
+/* Schema first, then the leader, then what only the leader may look up. */
+static void task_create_parsed(struct call *call, int rv, enum run_mode mode,
+                               const struct task_json *json, const struct err *err)
+{
+    if (rv != 0 && json->name == NULL) {
+        reply_error(call, rv == ERR_TOO_LARGE ? 413 : 400, NULL, "%s", err->text);
+        return;
+    }
+    struct node_status status;
+    node_status(call->api->options.node, &status);
+    if (status.role != NODE_LEADER) {
+        error_not_leader(call);
+        return;
+    }
+    if (registry_task(call_registry(call), json->name, strlen(json->name)) != NULL) {
+        reply_error(call, 400, NULL, "task with name %s already exists", json->name);
+        return;
+    }
+    if (rv != 0) {
+        reply_error(call, rv == ERR_TOO_LARGE ? 413 : 400, NULL, "%s", err->text);
+        return;
+    }
+    if (mode != RUN_NONE) {
+        reply_no_runs(call, mode);
+        return;
+    }
+    task_create(call, &json->draft);
+}
+
+void cts_task_create(struct call *call)
+{
+    enum run_mode mode = RUN_NONE;
+    if (!post_run_mode(call, &mode) || !content_type_json(call)) {
+        return;
+    }
+    h2o_iovec_t body = call->req->entity;
+    struct task_json json;
+    struct err err;
+    int rv = task_json_create(body.base, body.len, &call->api->options.task_defaults,
+                              &json, &err);
+    task_create_parsed(call, rv, mode, &json, &err);
+    task_json_close(&json);
+}
+
+/* --- PATCH
+ * ---------------------------------------------------------------------------------------
+ */
+
+/* `run` as the hand-written endpoint judges it: any case, not twice; false: answered.
+ */
+static bool patch_run_mode(struct call *call, enum run_mode *mode)
+{
+    const char *values[RUN_VALUES_MAX];
+    size_t count = call_query(call, "run", values, RUN_VALUES_MAX);
+    *mode = RUN_NONE;
+    if (count == 0) {
+        return true;
+    }
+    if (count > 1) {
+        struct buf list;
+        buf_init(&list);
+        for (size_t i = 0; i < count && i < RUN_VALUES_MAX; i++) {
+            buf_printf(&list, "%s%s", i > 0 ? " " : "", values[i]);
+        }
+        reply_error(call, 400, NULL,
+                    "cannot support more than one run query parameter, got run values: "
+                    "[%.*s]",
+                    (int)list.len, (const char *)list.data);
+        buf_close(&list);
+        return false;
+    }
+    if (strcasecmp(values[0], "now") == 0) {
+        *mode = RUN_NOW;
+    } else if (strcasecmp(values[0], "inspect") == 0) {
+        *mode = RUN_INSPECT;
+    } else {
+        char *lower = mem_strdup(values[0]);
+        h2o_strtolower(lower, strlen(lower));
+        reply_error(
+            call, 400, NULL,
+            "unsupported run parameter value. only supporting run values now and "
+            "inspect but got %s",
+            lower);
+        mem_free(lower);
+        return false;
+    }
+    return true;
+}
+
+static void task_patched(struct call *call, const struct result *result)
+{
+    reply_index(call, result->sequence);
+    if (result->code == ERR_NOT_FOUND) {
+        reply_no_task(call, call->name);
+        return;
+    }
+    struct buf body;
+    buf_init(&body);
+    buf_printf(&body, "{}");
+    if (result->revision != 0) {
+        reply_etag(call, result->revision);
+    }
+    reply_json(call, 200, &body);
+}
+
+void cts_task_patch(struct call *call)
+{
+    enum run_mode mode = RUN_NONE;
+    bool enabled = false;
+    struct err err;
+    if (!patch_run_mode(call, &mode)) {
+        return;
+    }
+    h2o_iovec_t body = call->req->entity;
+    int rv = task_json_patch(body.base, body.len, &enabled, &err);
+    if (rv != 0) {
+        reply_error(call, rv == ERR_TOO_LARGE ? 413 : 400, NULL, "%s", err.text);
+        return;
+    }
+    if (registry_task(call_registry(call), call->name, strlen(call->name)) == NULL) {
+        reply_no_task(call, call->name);
+        return;
+    }
+    if (mode != RUN_NONE) {
+        reply_no_runs(call, mode);
+        return;
+    }
+    struct command command = {
+        .type = COMMAND_TASK_ENABLE,
+        .task_enable = {text_of(call->name), enabled},
+    };
+    call_propose(call, &command, task_patched);
+}
+
+/* --- DELETE
+ * ---------------------------------------------------------------------------------------
+ */
+
+static void task_deleted(struct call *call, const struct result *result)
+{
+    reply_index(call, result->sequence);
+    if (result->code == ERR_NOT_FOUND) {
+        reply_no_task(call, call->name);
+        return;
+    }
+    reply_task(call, 202, NULL);
+}
+
+void cts_task_delete(struct call *call)
+{
+    struct command command = {
+        .type = COMMAND_TASK_DELETE,
+        .task_delete = {text_of(call->name)},
+    };
+    call_propose(call, &command, task_deleted);
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/error.h"
+
+#include "api/reply.h"
+#include "api/server_internal.h"
+#include "json/jsontext.h"
+
+static int error_status(enum err_code code)
+{
+    switch (code) {
+    case ERR_NONE:
+        return 200;
+    case ERR_INVALID:
+    case ERR_NOT_LEADER:
+    case ERR_EXISTS: /* CTS answers 400 for a name that is taken */
+        return 400;
+    case ERR_NOT_FOUND:
+        return 404;
+    case ERR_CONFLICT:
+        return 409;
+    case ERR_PRECONDITION:
+        return 412;
+    case ERR_TOO_LARGE:
+        return 413;
+    case ERR_UNSUPPORTED:
+        return 501;
+    case ERR_UNAVAILABLE:
+    case ERR_BUSY:
+        return 503;
+    case ERR_OUTCOME_UNKNOWN:
+    case ERR_TIMEOUT:
+        return 504;
+    case ERR_FULL:
+        return 507;
+    case ERR_CANCELLED:
+    case ERR_CORRUPT:
+    case ERR_IO:
+    case ERR_INTERNAL:
+        return 500;
+    }
+    return 500;
+}
+
+void error_reply(struct call *call, const struct err *err)
+{
+    if (err->code == ERR_NOT_LEADER) {
+        error_not_leader(call);
+        return;
+    }
+    int status = error_status(err->code);
+    if (call->req == NULL) {
+        return;
+    }
+    if (status == 503) {
+        reply_header(call, "Retry-After", "1");
+    }
+    reply_error(call, status, status >= 409 ? err_code_name(err->code) : NULL, "%s",
+                err->text);
+}
+
+void error_not_leader(struct call *call)
+{
+    if (call->req == NULL) {
+        return;
+    }
+    struct node_status status;
+    node_status(call->api->options.node, &status);
+    bool named = status.leader_known && status.leader_name[0] != '\0';
+    bool addressed = named && status.leader_address[0] != '\0';
+
+    struct buf message;
+    struct buf body;
+    buf_init(&message);
+    buf_init(&body);
+    buf_printf(&message, "redirect requests to leader");
+    if (named) {
+        buf_printf(&message, " '%s'", status.leader_name);
+    }
+    if (addressed) {
+        buf_printf(&message, " at %s", status.leader_address);
+    }
+    buf_printf(&body, "{\"error\":{\"message\":");
+    jsontext_put_string(&body, (const char *)message.data, message.len);
+    buf_printf(&body, "},\"request_id\":");
+    jsontext_put_text(&body, call->request_id);
+    reply_header(call, "X-Muster-Not-Leader", "true");
+    if (named) {
+        buf_printf(&body, ",\"leader\":{\"id\":");
+        jsontext_put_text(&body, status.leader_name);
+        reply_header(call, "X-Muster-Leader", status.leader_name);
+    }
+    if (addressed) {
+        buf_printf(&body, ",\"address\":");
+        jsontext_put_text(&body, status.leader_address);
+        buf_printf(&body, ",\"url\":\"http://%s\"", status.leader_address);
+        reply_header(call, "X-Muster-Leader-Address", status.leader_address);
+    }
+    buf_printf(&body, named ? "}}" : "}");
+    buf_close(&message);
+    reply_json(call, 400, &body);
+}

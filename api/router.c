@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/router.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "api/error.h"
+#include "api/reply.h"
+#include "api/server_internal.h"
+
+static const struct route routes[] = {
+#define X(METHOD, path, ACCESS, LEADER, handler)                                       \
+    {METHOD_##METHOD, path, ACCESS_##ACCESS, LEADER_##LEADER, handler},
+#include "api/routes.def"
+#undef X
+};
+
+#define ROUTE_COUNT (sizeof routes / sizeof routes[0])
+
+static const char *method_name(enum method method)
+{
+    switch (method) {
+    case METHOD_GET:
+        return "GET";
+    case METHOD_POST:
+        return "POST";
+    case METHOD_PUT:
+        return "PUT";
+    case METHOD_PATCH:
+        return "PATCH";
+    case METHOD_DELETE:
+        return "DELETE";
+    }
+    return "";
+}
+
+/* Does the pattern "/status/tasks/:name" fit these segments? *name: what `:name` is. */
+static bool route_fits(const char *pattern, const char *const *segments, size_t count,
+                       const char **name)
+{
+    size_t at = 0;
+    *name = "";
+    while (*pattern == '/') {
+        const char *start = ++pattern;
+        pattern += strcspn(pattern, "/");
+        size_t len = (size_t)(pattern - start);
+        if (at == count || segments[at][0] == '\0') {
+            return false;
+        }
+        if (*start == ':') {
+            *name = segments[at];
+        } else if (strlen(segments[at]) != len ||
+                   memcmp(segments[at], start, len) != 0) {
+            return false;
+        }
+        at++;
+    }
+    return at == count;
+}
+
+/* Allow: every method of the path; HEAD beside GET, OPTIONS always. */
+static void allow_of(const char *const *segments, size_t count, char *out, size_t size)
+{
+    size_t len = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < ROUTE_COUNT; i++) {
+        const char *name = NULL;
+        if (count <= CALL_SEGMENT_MAX &&
+            route_fits(routes[i].path, segments, count, &name)) {
+            len += (size_t)snprintf(out + len, size - len, "%s%s", len > 0 ? ", " : "",
+                                    routes[i].method == METHOD_GET
+                                        ? "GET, HEAD"
+                                        : method_name(routes[i].method));
+        }
+    }
+    if (len > 0) {
+        snprintf(out + len, size - len, ", OPTIONS");
+    }
+}
+
+static bool method_is(const struct call *call, const char *name)
+{
+    h2o_iovec_t method = call->req->method;
+    return h2o_memis(method.base, method.len, name, strlen(name));
+}
+
+static const struct route *router_find(struct call *call)
+{
+    const char *wanted = call->head ? "GET" : NULL;
+    for (size_t i = 0; i < ROUTE_COUNT; i++) {
+        const char *method = method_name(routes[i].method);
+        const char *name = NULL;
+        if ((wanted != NULL ? strcmp(wanted, method) == 0 : method_is(call, method)) &&
+            call->segment_count <= CALL_SEGMENT_MAX &&
+            route_fits(routes[i].path, call->segments, call->segment_count, &name)) {
+            call->name = name;
+            return &routes[i];
+        }
+    }
+    return NULL;
+}
+
+/* --- who may come in (DESIGN 13)
+ * ---------------------------------------------------------------- */
+
+/* The host of "host:port" or "[v6]:port". */
+static h2o_iovec_t host_of(h2o_iovec_t authority)
+{
+    size_t len = authority.len;
+    if (len > 0 && authority.base[0] == '[') {
+        const char *close = memchr(authority.base, ']', len);
+        return close != NULL ? h2o_iovec_init(authority.base,
+                                              (size_t)(close - authority.base) + 1)
+                             : authority;
+    }
+    const char *colon = memchr(authority.base, ':', len);
+    return h2o_iovec_init(authority.base,
+                          colon != NULL ? (size_t)(colon - authority.base) : len);
+}
+
+static bool host_is(h2o_iovec_t host, const char *name)
+{
+    return host.len == strlen(name) && strncasecmp(host.base, name, host.len) == 0;
+}
+
+static bool host_allowed(const struct api *api, h2o_iovec_t host)
+{
+    if (host_is(host, "localhost") || host_is(host, "[::1]") ||
+        (host.len > 4 && memcmp(host.base, "127.", 4) == 0 &&
+         strspn(host.base, "0123456789.") >= host.len)) {
+        return true;
+    }
+    for (size_t i = 0; i < api->options.host_count; i++) {
+        if (host_is(host, api->hosts[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A page in a browser must not write through a node it can reach: its Origin is not
+ * ours; and a name that an attacker's resolver points at loopback is no name of ours.
+ */
+static bool write_allowed(struct call *call)
+{
+    h2o_iovec_t authority = call->req->input.authority;
+    h2o_iovec_t origin = call_header(call, "origin");
+    if (origin.len > 0) {
+        const char *scheme = memmem(origin.base, origin.len, "://", 3);
+        size_t skip = scheme != NULL ? (size_t)(scheme - origin.base) + 3 : origin.len;
+        if (origin.len - skip != authority.len ||
+            strncasecmp(origin.base + skip, authority.base, authority.len) != 0) {
+            reply_error(call, 403, "origin",
+                        "writes from other origins are refused: Origin is '%.*s', this "
+                        "is '%.*s'",
+                        (int)origin.len, origin.base, (int)authority.len,
+                        authority.base);
+            return false;
+        }
+    }
+    if (call->api->loopback && !host_allowed(call->api, host_of(authority))) {
+        reply_error(
+            call, 403, "host",
+            "writes on a loopback listener need a loopback name as Host, or one "
+            "of listen.hosts: '%.*s' is neither",
+            (int)authority.len, authority.base);
+        return false;
+    }
+    return true;
+}
+
+static bool access_allowed(struct call *call, const struct route *route)
+{
+    switch (route->access) {
+    case ACCESS_PUBLIC:
+    case ACCESS_READ:
+        return true;
+    case ACCESS_WRITE:
+    case ACCESS_RUN:
+    case ACCESS_OPERATE:
+        return write_allowed(call);
+    }
+    return false;
+}
+
+static bool this_node_leads(const struct call *call)
+{
+    struct node_status status;
+    node_status(call->api->options.node, &status);
+    return status.role == NODE_LEADER;
+}
+
+void router_dispatch(struct call *call)
+{
+    const struct route *route = router_find(call);
+    if (route != NULL) {
+        call->route = route;
+        if (!access_allowed(call, route)) {
+            return;
+        }
+        if (route->leader == LEADER_FIRST && !this_node_leads(call)) {
+            error_not_leader(call);
+            return;
+        }
+        route->handler(call);
+        return;
+    }
+    char allow[96];
+    allow_of(call->segments, call->segment_count, allow, sizeof allow);
+    if (allow[0] == '\0') {
+        h2o_iovec_t path = call->req->input.path;
+        reply_error(call, 404, "no_such_path", "there is no '%.*s' here",
+                    (int)(path.len < 256 ? path.len : 256), path.base);
+        return;
+    }
+    reply_header(call, "Allow", allow);
+    if (method_is(call, "OPTIONS")) {
+        reply_empty(call, 200);
+        return;
+    }
+    reply_error(call, 405, "method_not_allowed",
+                "'%.*s' is not supported here. This path supports the method(s): %s",
+                (int)call->req->method.len, call->req->method.base, allow);
+}

@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Listener, connections, and the end of them.
+ *
+ *   SERVING ──api_stop()──▶ DRAINING ──nothing left, or drain over──▶ closed and freed
+ *
+ * h2o 2.2 has no graceful end for HTTP/1: when draining, each connection's reading side
+ * is shut down, so that an idle one ends at once and a busy one after its answer.
+ *
+ * Failure modes: a client that reads slowly or not at all holds its own connection and,
+ * of a long answer, one frozen root; it is cut by the drain at the latest. */
+#include "api/server.h"
+
+#include <h2o.h>
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "api/call.h"
+#include "api/reply.h"
+#include "api/router.h"
+#include "api/server_internal.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#define API_BACKLOG     512
+#define API_BODY_MARGIN (64 * 1024) /* over our cap, under h2o's: the refusal is ours  \
+                                     */
+
+struct connection {
+    uv_tcp_t tcp; /* first: h2o closes it by its own pointer */
+    struct api *api;
+    struct connection *next;
+    struct connection **slot;
+    char peer[INET6_ADDRSTRLEN];
+};
+
+struct api_handler {
+    h2o_handler_t super;
+    struct api *api;
+};
+
+/* --- requests
+ * --------------------------------------------------------------------------- */
+
+static int api_on_request(h2o_handler_t *super, h2o_req_t *req)
+{
+    struct api *api = ((struct api_handler *)(void *)super)->api;
+    int status = 0;
+    struct err err;
+    struct call *call = call_new(api, req, &status, &err);
+    if (status == 0 && req->entity.base != NULL && req->entity.len > LIMIT_BODY_BYTES) {
+        err_set(&err, ERR_TOO_LARGE, "the body has %zu bytes; at most %d are read",
+                req->entity.len, LIMIT_BODY_BYTES);
+        status = 413;
+    }
+    if (status != 0) {
+        req->http1_is_persistent = 0;
+        reply_error(call, status, err_code_name(err.code), "%s", err.text);
+    } else {
+        if (api->stopping) {
+            req->http1_is_persistent = 0;
+        }
+        router_dispatch(call);
+    }
+    return 0;
+}
+
+/* --- connections
+ * ------------------------------------------------------------------------ */
+
+static void connection_closed(uv_handle_t *handle)
+{
+    struct connection *connection = (struct connection *)(void *)handle;
+    struct api *api = connection->api;
+    *connection->slot = connection->next;
+    if (connection->next != NULL) {
+        connection->next->slot = connection->slot;
+    }
+    api->connection_count--;
+    mem_free(connection);
+    api_settle(api);
+}
+
+static struct connection *connection_new(struct api *api)
+{
+    struct connection *connection = mem_zalloc(sizeof *connection);
+    uv_tcp_init(api->options.loop, &connection->tcp);
+    connection->api = api;
+    connection->next = api->connections;
+    connection->slot = &api->connections;
+    if (connection->next != NULL) {
+        connection->next->slot = &connection->next;
+    }
+    api->connections = connection;
+    api->connection_count++;
+    return connection;
+}
+
+static bool connection_trusted(const struct connection *connection)
+{
+    for (size_t i = 0; i < connection->api->options.trusted_proxy_count; i++) {
+        if (strcmp(connection->api->proxies[i], connection->peer) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* May it stay? Too many in all, or from one address: it is closed without a word. */
+static bool connection_admitted(struct connection *connection)
+{
+    const struct api *api = connection->api;
+    struct sockaddr_storage peer;
+    int len = sizeof peer;
+    if (uv_tcp_getpeername(&connection->tcp, (struct sockaddr *)&peer, &len) != 0) {
+        return false;
+    }
+    getnameinfo((struct sockaddr *)&peer, (socklen_t)len, connection->peer,
+                sizeof connection->peer, NULL, 0, NI_NUMERICHOST);
+    size_t same = 0;
+    for (const struct connection *other = api->connections; other != NULL;
+         other = other->next) {
+        same += strcmp(other->peer, connection->peer) == 0;
+    }
+    return api->connection_count <= api->options.max_connections &&
+           (same <= api->options.max_connections_address ||
+            connection_trusted(connection));
+}
+
+static void api_on_connection(uv_stream_t *listener, int status)
+{
+    struct api *api = listener->data;
+    if (status != 0) {
+        log_warn("api: cannot accept a connection: %s", uv_strerror(status));
+        return;
+    }
+    struct connection *connection = connection_new(api);
+    if (uv_accept(listener, (uv_stream_t *)&connection->tcp) != 0 ||
+        !connection_admitted(connection)) {
+        uv_close((uv_handle_t *)&connection->tcp, connection_closed);
+        return;
+    }
+    uv_tcp_nodelay(&connection->tcp, 1);
+    h2o_socket_t *socket =
+        h2o_uv_socket_create((uv_stream_t *)&connection->tcp, connection_closed);
+    h2o_accept(&api->accept, socket);
+}
+
+static void connection_shutdown(struct connection *connection, int how)
+{
+    uv_os_fd_t fd = -1;
+    if (uv_fileno((uv_handle_t *)&connection->tcp, &fd) == 0) {
+        shutdown(fd, how);
+    }
+}
+
+/* --- start
+ * ------------------------------------------------------------------------------- */
+
+/* "host:port" or "[v6]:port" → the first address it resolves to. */
+static int listen_resolve(const char *listen, struct sockaddr_storage *out,
+                          struct err *err)
+{
+    const char *colon = strrchr(listen, ':');
+    size_t host_len = colon != NULL ? (size_t)(colon - listen) : 0;
+    if (host_len == 0) {
+        return err_set(err, ERR_INVALID,
+                       "'%s' is not an address to listen on: it must be host:port",
+                       listen);
+    }
+    bool bracketed = listen[0] == '[' && listen[host_len - 1] == ']';
+    char *host = bracketed ? mem_strndup(listen + 1, host_len - 2)
+                           : mem_strndup(listen, host_len);
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+    struct addrinfo *found = NULL;
+    int rv = getaddrinfo(host, colon + 1, &hints, &found);
+    mem_free(host);
+    if (rv != 0) {
+        return err_set(err, ERR_INVALID, "'%s' is not an address to listen on: %s",
+                       listen, gai_strerror(rv));
+    }
+    memcpy(out, found->ai_addr, found->ai_addrlen);
+    freeaddrinfo(found);
+    return 0;
+}
+
+static bool address_loopback(const struct sockaddr_storage *address)
+{
+    if (address->ss_family == AF_INET) {
+        const struct sockaddr_in *v4 = (const void *)address;
+        return (ntohl(v4->sin_addr.s_addr) >> 24) == 127;
+    }
+    const struct sockaddr_in6 *v6 = (const void *)address;
+    return IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr) != 0;
+}
+
+static void api_note_address(struct api *api)
+{
+    struct sockaddr_storage bound;
+    int len = sizeof bound;
+    uv_tcp_getsockname(&api->listener, (struct sockaddr *)&bound, &len);
+    char host[INET6_ADDRSTRLEN];
+    char port[8];
+    getnameinfo((struct sockaddr *)&bound, (socklen_t)len, host, sizeof host, port,
+                sizeof port, NI_NUMERICHOST | NI_NUMERICSERV);
+    snprintf(api->address, sizeof api->address,
+             bound.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+}
+
+static int api_listen(struct api *api, struct err *err)
+{
+    struct sockaddr_storage address;
+    int rv = listen_resolve(api->options.listen, &address, err);
+    if (rv != 0) {
+        return rv;
+    }
+    api->loopback = address_loopback(&address);
+    uv_tcp_init(api->options.loop, &api->listener);
+    api->listener.data = api;
+    api->listener_open = true;
+    rv = uv_tcp_bind(&api->listener, (const struct sockaddr *)&address, 0);
+    if (rv == 0) {
+        rv = uv_listen((uv_stream_t *)&api->listener, API_BACKLOG, api_on_connection);
+    }
+    if (rv != 0) {
+        return err_set(err, ERR_IO, "cannot listen on %s: %s", api->options.listen,
+                       uv_strerror(rv));
+    }
+    api_note_address(api);
+    return 0;
+}
+
+static void api_configure(struct api *api)
+{
+    h2o_config_init(&api->config);
+    api->config.server_name = h2o_iovec_init(H2O_STRLIT("muster"));
+    api->config.max_request_entity_size = LIMIT_BODY_BYTES + API_BODY_MARGIN;
+    api->config.http1.req_timeout = LIMIT_REQUEST_MS;
+    api->config.http1.upgrade_to_http2 = 0;
+    h2o_hostconf_t *host = h2o_config_register_host(
+        &api->config, h2o_iovec_init(H2O_STRLIT("default")), 65535);
+    h2o_pathconf_t *path = h2o_config_register_path(host, "/", 0);
+    struct api_handler *handler =
+        (struct api_handler *)(void *)h2o_create_handler(path, sizeof *handler);
+    handler->super.on_req = api_on_request;
+    handler->api = api;
+    h2o_context_init(&api->context, api->options.loop, &api->config);
+    api->accept.ctx = &api->context;
+    api->accept.hosts = api->config.hosts;
+    uv_idle_init(api->options.loop, &api->last);
+    api->last.data = api;
+}
+
+static char **copy_list(const char *const *list, size_t count)
+{
+    char **copy = mem_array(count, sizeof *copy);
+    for (size_t i = 0; i < count; i++) {
+        copy[i] = mem_strdup(list[i]);
+    }
+    return copy;
+}
+
+static void api_drain_over(struct clock_timer *timer)
+{
+    struct api *api = timer->owner;
+    log_warn("api: %zu connections are cut: they did not end in time",
+             api->connection_count);
+    for (struct connection *at = api->connections; at != NULL; at = at->next) {
+        connection_shutdown(at, SHUT_RDWR);
+    }
+}
+
+int api_start(struct api **out, const struct api_options *options, struct err *err)
+{
+    struct api *api = mem_zalloc(sizeof *api);
+    api->options = *options;
+    api->version = mem_strdup(options->version);
+    api->cluster_name = mem_strdup(options->cluster_name);
+    api->hosts = copy_list(options->hosts, options->host_count);
+    api->proxies = copy_list(options->trusted_proxies, options->trusted_proxy_count);
+    api->drain = (struct clock_timer){.fire = api_drain_over, .owner = api};
+    if (api->options.max_connections == 0) {
+        api->options.max_connections = LIMIT_CONNECTIONS;
+    }
+    if (api->options.max_connections_address == 0) {
+        api->options.max_connections_address = LIMIT_CONNECTIONS_ADDRESS;
+    }
+    api_configure(api);
+    int rv = api_listen(api, err);
+    if (rv != 0) {
+        api_stop(api, 0, NULL, NULL);
+        return rv;
+    }
+    *out = api;
+    return 0;
+}
+
+const char *api_address(const struct api *api)
+{
+    return api->address;
+}
+
+/* --- stop
+ * -------------------------------------------------------------------------------- */
+
+static void api_freed(uv_handle_t *handle)
+{
+    struct api *api = handle->data;
+    void (*stopped)(void *owner) = api->stopped;
+    void *owner = api->stopped_owner;
+    for (size_t i = 0; i < api->options.host_count; i++) {
+        mem_free(api->hosts[i]);
+    }
+    for (size_t i = 0; i < api->options.trusted_proxy_count; i++) {
+        mem_free(api->proxies[i]);
+    }
+    mem_free(api->hosts);
+    mem_free(api->proxies);
+    mem_free(api->version);
+    mem_free(api->cluster_name);
+    mem_free(api);
+    if (stopped != NULL) {
+        stopped(owner);
+    }
+}
+
+/* libuv calls closing callbacks in the reverse order of closing: `last` is closed
+ * first, so h2o's timers, which stand in the same memory, are gone when it is freed. */
+void api_settle(struct api *api)
+{
+    if (!api->stopping || api->listener_open || api->connection_count > 0 ||
+        api->call_count > 0 || api->disposed) {
+        return;
+    }
+    api->disposed = true;
+    clock_timer_stop(api->options.clock, &api->drain);
+    uv_close((uv_handle_t *)&api->last, api_freed);
+    h2o_context_dispose(&api->context);
+    h2o_config_dispose(&api->config);
+}
+
+static void api_listener_closed(uv_handle_t *handle)
+{
+    struct api *api = handle->data;
+    api->listener_open = false;
+    api_settle(api);
+}
+
+void api_stop(struct api *api, uint64_t drain_ms, void (*stopped)(void *owner),
+              void *owner)
+{
+    assert(!api->stopping);
+    api->stopping = true;
+    api->stopped = stopped;
+    api->stopped_owner = owner;
+    for (struct connection *at = api->connections; at != NULL; at = at->next) {
+        connection_shutdown(at, SHUT_RD);
+    }
+    clock_timer_start(api->options.clock, &api->drain,
+                      clock_now_ms(api->options.clock) + drain_ms);
+    if (api->listener_open) {
+        uv_close((uv_handle_t *)&api->listener, api_listener_closed);
+    } else {
+        api_settle(api);
+    }
+}

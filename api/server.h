@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The HTTP API of a node: one listener, HTTP/1.1, on the loop it is given.
+ *
+ * Guests of the core: it asks door 2 (raft/node.h), proposes through door 1
+ * (raft/propose.h) and reads the registry; it holds nothing that lasts. */
+#ifndef API_SERVER_H
+#define API_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "json/task_json.h"
+#include "raft/clock.h"
+#include "raft/node.h"
+
+struct api;
+struct uv_loop_s;
+
+struct api_options {
+    struct uv_loop_s *loop;
+    struct clock *clock;
+    struct node *node;
+    const char *listen; /* "127.0.0.1:8558", "[::1]:0"; port 0: the kernel chooses */
+    const char *version;
+    const char *cluster_name; /* as CTS shows it */
+    struct task_defaults task_defaults;
+    const char *const *hosts; /* further names this node is reached by (Host header) */
+    size_t host_count;
+    uint32_t max_connections;           /* 0 = LIMIT_CONNECTIONS */
+    uint32_t max_connections_address;   /* 0 = LIMIT_CONNECTIONS_ADDRESS */
+    const char *const *trusted_proxies; /* addresses without a limit of their own */
+    size_t trusted_proxy_count;
+};
+
+/* Bind and serve. Strings are copied. ERR_INVALID: no such address; ERR_IO: the port is
+ * taken, …; the text names the address. */
+int api_start(struct api **out, const struct api_options *options, struct err *err);
+
+/* The address it is bound to, "127.0.0.1:41234". Borrowed. */
+const char *api_address(const struct api *api);
+
+/* Stop: no new connections, requests under way are finished for at most `drain_ms`,
+ * then `stopped` is called (later) and the api is gone. */
+void api_stop(struct api *api, uint64_t drain_ms, void (*stopped)(void *owner),
+              void *owner);
+
+#endif
