@@ -246,6 +246,8 @@ static int take_task(const json_t *task, const struct task_defaults *defaults,
 int task_json_create(const void *body, size_t len, const struct task_defaults *defaults,
                      struct task_json *out, struct err *err)
 {
+    struct err ignored; /* err_prefix() needs one */
+    err = err != NULL ? err : &ignored;
     *out = (struct task_json){0};
     if (len == 0) {
         return err_set(err, ERR_INVALID, BODY_ERROR ": value is required but missing");
@@ -270,6 +272,8 @@ int task_json_create_bare(const void *body, size_t len,
                           const struct task_defaults *defaults, struct task_json *out,
                           struct err *err)
 {
+    struct err ignored;
+    err = err != NULL ? err : &ignored;
     *out = (struct task_json){0};
     json_t *task;
     int rc = jsontext_parse(body, len, JSONTEXT_WHOLE, &task, err);
