@@ -314,8 +314,8 @@ void call_propose(struct call *call, struct command *command, call_outcome_cb de
     command->request_id = text_of(call->request_id);
     command->actor = text_of("");
     call->decided = decided;
-    int rv = propose_submit(node_propose(call->api->options.node), command,
-                            call_outcome, call, &err);
+    int rv = propose_submit(node_propose(call->api->node), command, call_outcome, call,
+                            &err);
     if (rv != 0) {
         error_reply(call, &err);
         return;

@@ -64,7 +64,7 @@ void error_not_leader(struct call *call)
         return;
     }
     struct node_status status;
-    node_status(call->api->options.node, &status);
+    node_status(call->api->node, &status);
     bool named = status.leader_known && status.leader_name[0] != '\0';
     bool addressed = named && status.leader_address[0] != '\0';
 

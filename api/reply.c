@@ -100,7 +100,7 @@ static bool call_reads(const struct call *call)
 static void reply_read_headers(struct call *call)
 {
     struct node_status status;
-    node_status(call->api->options.node, &status);
+    node_status(call->api->node, &status);
     reply_header(call, "X-Muster-Known-Leader", status.leader_known ? "true" : "false");
     if (status.last_contact_ms != UINT64_MAX) {
         char text[24];
@@ -140,7 +140,7 @@ static void reply_begin(struct call *call, int status, size_t bytes, bool json)
     }
     reply_header(call, "X-Request-Id", call->request_id);
     if (!reply_has(call, "x-muster-index")) {
-        reply_index(call, registry_sequence(node_registry(call->api->options.node)));
+        reply_index(call, registry_sequence(node_registry(call->api->node)));
     }
     if (call_reads(call)) {
         reply_read_headers(call);

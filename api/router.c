@@ -187,7 +187,7 @@ static bool access_allowed(struct call *call, const struct route *route)
 static bool this_node_leads(const struct call *call)
 {
     struct node_status status;
-    node_status(call->api->options.node, &status);
+    node_status(call->api->node, &status);
     return status.role == NODE_LEADER;
 }
 

@@ -26,9 +26,10 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-#define API_BACKLOG     512
-#define API_BODY_MARGIN (64 * 1024) /* over our cap, under h2o's: the refusal is ours  \
-                                     */
+#define API_BACKLOG 512
+#define API_BODY_MARGIN                                                                \
+    (64 * 1024) /* over our cap, under h2o's: the refusal is ours                      \
+                 */
 
 struct connection {
     uv_tcp_t tcp; /* first: h2o closes it by its own pointer */
@@ -211,7 +212,7 @@ static void api_note_address(struct api *api)
              bound.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
 }
 
-static int api_listen(struct api *api, struct err *err)
+static int api_bind(struct api *api, struct err *err)
 {
     struct sockaddr_storage address;
     int rv = listen_resolve(api->options.listen, &address, err);
@@ -223,14 +224,22 @@ static int api_listen(struct api *api, struct err *err)
     api->listener.data = api;
     api->listener_open = true;
     rv = uv_tcp_bind(&api->listener, (const struct sockaddr *)&address, 0);
-    if (rv == 0) {
-        rv = uv_listen((uv_stream_t *)&api->listener, API_BACKLOG, api_on_connection);
-    }
     if (rv != 0) {
         return err_set(err, ERR_IO, "cannot listen on %s: %s", api->options.listen,
                        uv_strerror(rv));
     }
     api_note_address(api);
+    return 0;
+}
+
+int api_serve(struct api *api, struct node *node, struct err *err)
+{
+    api->node = node;
+    int rv = uv_listen((uv_stream_t *)&api->listener, API_BACKLOG, api_on_connection);
+    if (rv != 0) {
+        return err_set(err, ERR_IO, "cannot listen on %s: %s", api->address,
+                       uv_strerror(rv));
+    }
     return 0;
 }
 
@@ -290,7 +299,7 @@ int api_start(struct api **out, const struct api_options *options, struct err *e
         api->options.max_connections_address = LIMIT_CONNECTIONS_ADDRESS;
     }
     api_configure(api);
-    int rv = api_listen(api, err);
+    int rv = api_bind(api, err);
     if (rv != 0) {
         api_stop(api, 0, NULL, NULL);
         return rv;

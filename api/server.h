@@ -21,7 +21,6 @@ struct uv_loop_s;
 struct api_options {
     struct uv_loop_s *loop;
     struct clock *clock;
-    struct node *node;
     const char *listen; /* "127.0.0.1:8558", "[::1]:0"; port 0: the kernel chooses */
     const char *version;
     const char *cluster_name; /* as CTS shows it */
@@ -34,9 +33,12 @@ struct api_options {
     size_t trusted_proxy_count;
 };
 
-/* Bind and serve. Strings are copied. ERR_INVALID: no such address; ERR_IO: the port is
- * taken, …; the text names the address. */
+/* Bind; nothing is accepted yet. Strings are copied. ERR_INVALID: no such address;
+ * ERR_IO: the port is taken, …; the text names the address. */
 int api_start(struct api **out, const struct api_options *options, struct err *err);
+
+/* Accept connections and answer them from `node`, which outlives the api. ERR_IO. */
+int api_serve(struct api *api, struct node *node, struct err *err);
 
 /* The address it is bound to, "127.0.0.1:41234". Borrowed. */
 const char *api_address(const struct api *api);

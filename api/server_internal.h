@@ -11,6 +11,7 @@ struct connection;
 
 struct api {
     struct api_options options;
+    struct node *node; /* once it serves */
     h2o_globalconf_t config;
     h2o_context_t context;
     h2o_accept_ctx_t accept;

@@ -22,7 +22,7 @@ void cts_health(struct call *call)
 void health_leader(struct call *call)
 {
     struct node_status status;
-    node_status(call->api->options.node, &status);
+    node_status(call->api->node, &status);
     if (status.role == NODE_LEADER) {
         reply_well(call);
         return;
@@ -37,9 +37,9 @@ void health_leader(struct call *call)
 void health_ready(struct call *call)
 {
     struct node_status status;
-    node_status(call->api->options.node, &status);
+    node_status(call->api->node, &status);
     uint64_t lag_max =
-        registry_setting(node_registry(call->api->options.node), SETTING_READY_LAG);
+        registry_setting(node_registry(call->api->node), SETTING_READY_LAG);
     if (status.role == NODE_FORMING || !status.leader_known) {
         reply_error(call, 503, "no_leader", "%s",
                     status.trouble[0] != '\0' ? status.trouble : "no leader is known");

@@ -12,7 +12,7 @@
 
 static const struct registry *call_registry(const struct call *call)
 {
-    return node_registry(call->api->options.node);
+    return node_registry(call->api->node);
 }
 
 void cts_status(struct call *call)
@@ -101,7 +101,7 @@ void cts_status_task(struct call *call)
 void cts_status_cluster(struct call *call)
 {
     struct node_member members[LIMIT_MEMBERS];
-    size_t count = node_members(call->api->options.node, members, LIMIT_MEMBERS);
+    size_t count = node_members(call->api->node, members, LIMIT_MEMBERS);
     struct buf body;
     buf_init(&body);
     buf_printf(&body, "{\"cluster_name\":");

@@ -50,7 +50,7 @@ static void reply_task(struct call *call, int status, const struct task *task)
 
 static const struct registry *call_registry(const struct call *call)
 {
-    return node_registry(call->api->options.node);
+    return node_registry(call->api->node);
 }
 
 /* --- GET
@@ -203,7 +203,7 @@ static void task_create_parsed(struct call *call, int rv, enum run_mode mode,
         return;
     }
     struct node_status status;
-    node_status(call->api->options.node, &status);
+    node_status(call->api->node, &status);
     if (status.role != NODE_LEADER) {
         error_not_leader(call);
         return;

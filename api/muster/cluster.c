@@ -32,8 +32,8 @@ void cluster_get(struct call *call)
 {
     struct node_status status;
     struct node_member members[LIMIT_MEMBERS];
-    node_status(call->api->options.node, &status);
-    size_t count = node_members(call->api->options.node, members, LIMIT_MEMBERS);
+    node_status(call->api->node, &status);
+    size_t count = node_members(call->api->node, members, LIMIT_MEMBERS);
     struct buf body;
     buf_init(&body);
     buf_printf(&body, "{\"request_id\":");

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a node is told at its start: files, defaults, and what must hold between them.
+ *
+ * The names are those of config/config.def, whatever the format of the file; of several
+ * files a later one wins, value by value (a list is one value). */
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct config_list {
+    char **items; /* owned */
+    size_t count;
+};
+
+/* A member a row of config.def, named after its path with '_' for '.'. */
+struct config {
+#define TEXT(member, ...)          char *member; /* owned, never NULL once loaded */
+#define FLAG(member, ...)          bool member;
+#define COUNT(member, ...)         uint64_t member;
+#define DURATION(member, ...)      int64_t member; /* nanoseconds */
+#define LIST(member, ...)          struct config_list member;
+#define X(kind, member, path, ...) kind(member, path, __VA_ARGS__)
+#include "config/config.def"
+#undef X
+#undef TEXT
+#undef FLAG
+#undef COUNT
+#undef DURATION
+#undef LIST
+};
+
+void config_init(struct config *config); /* defaults */
+void config_close(struct config *config);
+
+/* Read one .json file over what is there. ERR_INVALID: file, key and what would be
+ * right; ERR_NOT_FOUND, ERR_IO: the file. */
+int config_load(struct config *config, const char *path, struct err *err);
+
+/* Complete what depends on something else (names, ports) and judge the whole.
+ * ERR_INVALID with the key and what would be right. */
+int config_check(struct config *config, struct err *err);
+
+/* Print every name with its kind, default and meaning, for --help and the README. */
+void config_describe(void (*line)(void *ctx, const char *text), void *ctx);
+
+/* Does "host:port" name this machine's loopback, literally or as localhost? */
+bool config_loopback(const char *address);
+
+#endif

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "api/server.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "raft/clock_uv.h"
+#include "raft/disk.h"
+#include "raft/node.h"
+#include "raft/peer.h"
+
+#define DAEMON_DRAIN_MS 5000
+#define MS_NS           1000000
+
+struct daemon {
+    const struct config *config;
+    uv_loop_t loop;
+    uv_signal_t signals[2];
+    struct disk *disk;
+    struct clock *clock;
+    struct link *link;
+    struct api *api;
+    struct node *node;
+    size_t running; /* parts started; parts[running - 1] is the last */
+    bool stopping;
+    int exit_code;
+};
+
+/* A part starts at once; it stops later, and then calls daemon_part_stopped(). */
+struct daemon_part {
+    const char *name;
+    int (*start)(struct daemon *daemon, struct err *err);
+    void (*stop)(struct daemon *daemon);
+};
+
+static void daemon_part_stopped(void *owner);
+
+/* --- the parts
+ * ---------------------------------------------------------------------------- */
+
+static int make_folders(const char *path, struct err *err)
+{
+    char *copy = mem_strdup(path);
+    int rv = 0;
+    for (char *at = copy + 1; rv == 0; at++) {
+        if (*at != '/' && *at != '\0') {
+            continue;
+        }
+        char kept = *at;
+        *at = '\0';
+        if (mkdir(copy, 0700) != 0 && errno != EEXIST) {
+            rv = err_set(err, ERR_IO, "cannot make the folder %s: %s", copy,
+                         strerror(errno));
+        }
+        *at = kept;
+        if (kept == '\0') {
+            break;
+        }
+    }
+    mem_free(copy);
+    return rv;
+}
+
+static int disk_start(struct daemon *daemon, struct err *err)
+{
+    int rv = make_folders(daemon->config->node_data_dir, err);
+    if (rv != 0) {
+        return rv;
+    }
+    char *path = mem_printf("%s/raft", daemon->config->node_data_dir);
+    rv = disk_uv_open(&daemon->disk, &daemon->loop, path, err);
+    mem_free(path);
+    if (rv != 0) {
+        return rv;
+    }
+    rv = disk_lock(daemon->disk, err);
+    if (rv != 0) {
+        disk_uv_close(daemon->disk);
+    }
+    return rv;
+}
+
+static void disk_stop(struct daemon *daemon)
+{
+    disk_uv_close(daemon->disk);
+    daemon_part_stopped(daemon);
+}
+
+static int clock_start(struct daemon *daemon, struct err *err)
+{
+    (void)err;
+    daemon->clock = clock_uv_new(&daemon->loop);
+    return 0;
+}
+
+static void clock_stop(struct daemon *daemon)
+{
+    clock_uv_close(daemon->clock, daemon_part_stopped, daemon);
+}
+
+static int link_start(struct daemon *daemon, struct err *err)
+{
+    if (daemon->config->cluster_expect == 1) {
+        return 0;
+    }
+    struct peer_options options = {.listen = daemon->config->listen_peer};
+    daemon->link = peer_new(&daemon->loop, daemon->clock, &options, err);
+    return daemon->link != NULL ? 0 : (int)err->code;
+}
+
+/* The node has stopped it by now, if it ever started. */
+static void link_stop(struct daemon *daemon)
+{
+    if (daemon->link != NULL) {
+        peer_free(daemon->link);
+    }
+    daemon_part_stopped(daemon);
+}
+
+static int api_part_start(struct daemon *daemon, struct err *err)
+{
+    const struct config *config = daemon->config;
+    struct api_options options = {
+        .loop = &daemon->loop,
+        .clock = daemon->clock,
+        .listen = config->listen_address,
+        .version = MUSTER_VERSION,
+        .cluster_name = config->cluster_name,
+        .task_defaults =
+            {
+                .buffer_enabled = config->buffer_period_enabled,
+                .buffer_min_ns = config->buffer_period_min,
+                .buffer_max_ns = config->buffer_period_max,
+            },
+        .hosts = (const char *const *)config->listen_hosts.items,
+        .host_count = config->listen_hosts.count,
+        .max_connections = (uint32_t)config->limits_connections,
+        .max_connections_address = (uint32_t)config->limits_connections_per_address,
+        .trusted_proxies = (const char *const *)config->limits_trusted_proxies.items,
+        .trusted_proxy_count = config->limits_trusted_proxies.count,
+    };
+    return api_start(&daemon->api, &options, err);
+}
+
+/* If it served, serve_stop() has stopped it. */
+static void api_part_stop(struct daemon *daemon)
+{
+    if (daemon->api != NULL) {
+        api_stop(daemon->api, 0, daemon_part_stopped, daemon);
+    } else {
+        daemon_part_stopped(daemon);
+    }
+}
+
+static void node_failed(void *owner, const struct err *err)
+{
+    (void)owner;
+    log_error("this node cannot go on: %s", err->text);
+    _exit(DAEMON_EXIT_FAILED); /* at once: what memory says is not what the disk says */
+}
+
+static const char *advertised(const char *configured, const char *bound)
+{
+    return configured[0] != '\0' ? configured : bound;
+}
+
+static int node_part_start(struct daemon *daemon, struct err *err)
+{
+    const struct config *config = daemon->config;
+    struct node_options options = {
+        .disk = daemon->disk,
+        .clock = daemon->clock,
+        .link = daemon->link,
+        .name = config->node_name,
+        .peer_address = daemon->link != NULL ? advertised(config->listen_advertise_peer,
+                                                          peer_address(daemon->link))
+                                             : "",
+        .api_address =
+            advertised(config->listen_advertise_address, api_address(daemon->api)),
+        .version = MUSTER_VERSION,
+        .expect = (uint32_t)config->cluster_expect,
+        .peers = (const char *const *)config->cluster_peers.items,
+        .peer_count = config->cluster_peers.count,
+        .election_timeout_ms = (uint32_t)(config->cluster_election_timeout / MS_NS),
+        .heartbeat_ms = (uint32_t)(config->cluster_heartbeat / MS_NS),
+        .owner = daemon,
+        .failed = node_failed,
+    };
+    return node_start(&daemon->node, &options, err);
+}
+
+static void node_part_stop(struct daemon *daemon)
+{
+    node_stop(daemon->node, daemon_part_stopped, daemon);
+}
+
+static int serve_start(struct daemon *daemon, struct err *err)
+{
+    int rv = api_serve(daemon->api, daemon->node, err);
+    if (rv == 0) {
+        printf("ready api=%s peer=%s\n", api_address(daemon->api),
+               daemon->link != NULL ? peer_address(daemon->link) : "-");
+        fflush(stdout);
+    }
+    return rv;
+}
+
+static void serve_stop(struct daemon *daemon)
+{
+    api_stop(daemon->api, DAEMON_DRAIN_MS, daemon_part_stopped, daemon);
+    daemon->api = NULL;
+}
+
+static const struct daemon_part parts[] = {
+    {"disk", disk_start, disk_stop},           {"clock", clock_start, clock_stop},
+    {"peer link", link_start, link_stop},      {"api", api_part_start, api_part_stop},
+    {"node", node_part_start, node_part_stop}, {"serving", serve_start, serve_stop},
+};
+
+#define PART_COUNT (sizeof parts / sizeof parts[0])
+
+/* --- from start to stop
+ * ------------------------------------------------------------------------ */
+
+static void signal_handle_close(uv_signal_t *signal)
+{
+    if (!uv_is_closing((uv_handle_t *)signal)) {
+        uv_close((uv_handle_t *)signal, NULL);
+    }
+}
+
+static void daemon_part_stopped(void *owner)
+{
+    struct daemon *daemon = owner;
+    daemon->running--;
+    if (daemon->running > 0) {
+        log_debug("stopping: %s", parts[daemon->running - 1].name);
+        parts[daemon->running - 1].stop(daemon);
+        return;
+    }
+    signal_handle_close(&daemon->signals[0]);
+    signal_handle_close(&daemon->signals[1]);
+}
+
+static void daemon_stop(struct daemon *daemon)
+{
+    daemon->stopping = true;
+    if (daemon->running > 0) {
+        parts[daemon->running - 1].stop(daemon);
+    } else {
+        signal_handle_close(&daemon->signals[0]);
+        signal_handle_close(&daemon->signals[1]);
+    }
+}
+
+static void daemon_signal(uv_signal_t *handle, int number)
+{
+    struct daemon *daemon = handle->data;
+    if (daemon->stopping) {
+        log_warn("second signal: ending at once");
+        _exit(128 + number);
+    }
+    log_info("signal %d: stopping", number);
+    daemon_stop(daemon);
+}
+
+static void daemon_watch_signals(struct daemon *daemon)
+{
+    static const int numbers[] = {SIGTERM, SIGINT};
+    for (size_t i = 0; i < 2; i++) {
+        uv_signal_init(&daemon->loop, &daemon->signals[i]);
+        daemon->signals[i].data = daemon;
+        uv_signal_start(&daemon->signals[i], daemon_signal, numbers[i]);
+    }
+}
+
+static void daemon_prepare_process(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
+int daemon_run(const struct config *config)
+{
+    struct daemon daemon = {.config = config};
+    struct err err;
+    daemon_prepare_process();
+    uv_loop_init(&daemon.loop);
+    daemon_watch_signals(&daemon);
+    if (config->listen_insecure) {
+        log_warn("listen.insecure is set: whoever reaches %s can change every task",
+                 config->listen_address);
+    }
+    while (daemon.running < PART_COUNT) {
+        if (parts[daemon.running].start(&daemon, &err) != 0) {
+            log_error("cannot start: %s: %s", parts[daemon.running].name, err.text);
+            daemon.exit_code = DAEMON_EXIT_CANNOT_START;
+            daemon_stop(&daemon);
+            break;
+        }
+        daemon.running++;
+    }
+    uv_run(&daemon.loop, UV_RUN_DEFAULT);
+    while (uv_loop_close(&daemon.loop) == UV_EBUSY) {
+        uv_run(&daemon.loop, UV_RUN_ONCE);
+    }
+    map_reap(SIZE_MAX);
+    if (daemon.exit_code == 0) {
+        log_info("stopped");
+    }
+    return daemon.exit_code;
+}
