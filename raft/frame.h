@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What nodes say to each other after the hello: the first byte of every frame. Each range
- * belongs to one file; numbers are forever (raft/README.md). */
+/* What nodes say to each other: the first byte of every frame. Each range belongs to
+ * one file; numbers are forever (raft/README.md). */
 #ifndef RAFT_FRAME_H
 #define RAFT_FRAME_H
 
 enum frame_kind {
+    /* raft/peer/: never seen above the link */
+    FRAME_HELLO = 0,
+    FRAME_PING = 64,
+
     /* raft/message.c: what the engine sends */
     FRAME_APPEND = 1,
     FRAME_APPEND_RESULT = 2,
@@ -15,8 +19,6 @@ enum frame_kind {
     /* raft/forming.c */
     FRAME_OFFER = 32,
     FRAME_PLEDGE = 33,
-    FRAME_WITHDRAW = 34,
-    FRAME_VOW = 35,
 };
 
 #endif
