@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The durable log of a node: segments of frames, the anchor (term, vote, newest segment,
- * newest snapshot), snapshots. Specified byte by byte in raft/README.md.
+/* The durable log of a node: segments of frames, the anchor (term, vote, newest
+ * segment, newest snapshot), snapshots. Specified byte by byte in raft/README.md.
  *
  * One invariant: what was reported durable is found again by store_open(), or
  * store_open() refuses and names file and offset. A write torn by a crash before it was
  * reported is cut without a word.
  *
- * Any failed write, sync or rename ends in hooks.failed(): the process must end, for what
- * the page cache holds is then unknown. Only a segment or snapshot that cannot be *created*
- * for lack of space is not an error: the store is then full, store_full() says so, it goes
- * on in the space it has and tries again by itself. */
+ * Any failed write, sync or rename ends in hooks.failed(): the process must end, for
+ * what the page cache holds is then unknown. Only a segment or snapshot that cannot be
+ * *created* for lack of space is not an error: the store is then full, store_full()
+ * says so, it goes on in the space it has and tries again by itself. */
 #ifndef RAFT_STORE_STORE_H
 #define RAFT_STORE_STORE_H
 
@@ -34,10 +34,10 @@ struct snapshot_meta {
 
 struct store_options {
     struct disk *disk;
-    struct clock *clock;     /* to try again when the disk was full */
-    uint64_t node_id;        /* stands in every file: a foreign file is refused */
+    struct clock *clock; /* to try again when the disk was full */
+    uint64_t node_id;    /* stands in every file: a foreign file is refused */
     uint64_t cluster_id;
-    uint64_t segment_bytes;  /* 0 = default, 16 MiB; a larger frame gets a larger one */
+    uint64_t segment_bytes; /* 0 = default, 16 MiB; a larger frame gets a larger one */
     void *owner;
     /* A write failed for good; `err` is borrowed. Nothing is called after this. */
     void (*failed)(void *owner, const struct err *err);
@@ -53,9 +53,9 @@ struct store_found {
                                     * earlier; without snapshot and entries first = 1 */
 };
 
-/* Write the files of a brand-new member, synced: its anchor with `term` and no vote, and,
- * if `first_entry` is given, entry 1. Fails if any of them exists, unless they hold just
- * this (a crash between two steps of forming): then it is done again. */
+/* Write the files of a brand-new member, synced: its anchor with `term` and no vote,
+ * and, if `first_entry` is given, entry 1. Fails if any of them exists, unless they
+ * hold just this (a crash between two steps of forming): then it is done again. */
 int store_create(const struct store_options *options, uint64_t term,
                  const struct entry *first_entry, struct err *err);
 
@@ -70,10 +70,11 @@ int store_open(struct store **out, const struct store_options *options,
 void store_close(struct store *store, void (*closed)(void *owner), void *owner);
 
 /* Queue entries [first, first + count) for one frame; entries at or after `first` that
- * were queued or written before are replaced (a truncation when first <= last). `commit`
- * is the node's commit index now. References are taken. `done(owner, write_no)` runs when
- * it is durable; writes finish in the order they were queued. What is queued while a
- * frame is being written goes together in the next. Returns the write's number. */
+ * were queued or written before are replaced (a truncation when first <= last).
+ * `commit` is the node's commit index now. References are taken. `done(owner,
+ * write_no)` runs when it is durable; writes finish in the order they were queued. What
+ * is queued while a frame is being written goes together in the next. Returns the
+ * write's number. */
 typedef void (*store_write_cb)(void *owner, uint64_t write_no);
 uint64_t store_append(struct store *store, uint64_t first, const struct entry *entries,
                       size_t count, uint64_t commit, store_write_cb done, void *owner);
@@ -83,8 +84,8 @@ uint64_t store_append(struct store *store, uint64_t first, const struct entry *e
 void store_set_vote(struct store *store, uint64_t term, uint64_t vote,
                     void (*done)(void *owner), void *owner);
 
-/* Is there no room to create another segment or snapshot? What is left is for elections,
- * configuration and deletes. */
+/* Is there no room to create another segment or snapshot? What is left is for
+ * elections, configuration and deletes. */
 bool store_full(const struct store *store);
 uint64_t store_bytes(const struct store *store); /* log bytes on disk */
 
@@ -105,9 +106,9 @@ void store_take_snapshot(struct store *store, const struct snapshot_meta *meta,
                          int (*produce)(void *owner, struct snapshot_sink *sink),
                          store_snapshot_cb done, void *owner);
 
-/* Read the newest snapshot's content from `offset` on, at most `len` bytes, in the pool.
- * The file stays readable until store_snapshot_unpin(), also when a newer one replaces
- * it. Content only: header, chunk frames and footer are not part of it. */
+/* Read the newest snapshot's content from `offset` on, at most `len` bytes, in the
+ * pool. The file stays readable until store_snapshot_unpin(), also when a newer one
+ * replaces it. Content only: header, chunk frames and footer are not part of it. */
 struct store_pin;
 struct store_pin *store_snapshot_pin(struct store *store, struct snapshot_meta *meta,
                                      uint64_t *content_bytes); /* NULL: none */
@@ -118,8 +119,8 @@ void store_snapshot_unpin(struct store_pin *pin);
 
 /* Receive a snapshot from a leader under a temporary name: begin, put in order, then
  * either seal (whole file checked and synced, still temporary) and install, or abort.
- * Install queues behind the pending appends "this file is the snapshot, the whole log is
- * void, the next entry is meta->index + 1", synced. One receipt at a time. */
+ * Install queues behind the pending appends "this file is the snapshot, the whole log
+ * is void, the next entry is meta->index + 1", synced. One receipt at a time. */
 void store_receive_begin(struct store *store, const struct snapshot_meta *meta);
 void store_receive_put(struct store *store, const void *data, size_t len,
                        store_snapshot_cb done, void *owner);

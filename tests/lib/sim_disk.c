@@ -69,6 +69,8 @@ struct sim_disk {
     uint64_t fail_from;
     uint64_t fail_until;
     uint64_t limit;
+    void (*before)(void *ctx);
+    void *before_ctx;
     bool has_failed;
     bool powered;
     bool paused;
@@ -373,6 +375,9 @@ static int sim_disk_begin(struct sim_disk *sim, const char *name, const char *wh
     if (!sim->powered) {
         return err_set(err, ERR_IO, "%s/%s: %s: the power is off", sim->path, name,
                        what);
+    }
+    if (sim->before != NULL) {
+        sim->before(sim->before_ctx);
     }
     uint64_t number = sim->operations++;
     if (number >= sim->fail_from && number < sim->fail_until) {
@@ -783,9 +788,10 @@ static void sim_file_cloned(struct sim_file *file)
     }
 }
 
-struct sim_disk *sim_disk_clone(const struct sim_disk *sim, uint64_t seed)
+struct sim_disk *sim_disk_clone(const struct sim_disk *sim, struct sim_time *time,
+                                uint64_t seed)
 {
-    struct sim_disk *clone = sim_disk_new(sim->time, seed, sim->path);
+    struct sim_disk *clone = sim_disk_new(time, seed, sim->path);
     sim_folder_clone(&clone->live, &sim->live);
     sim_folder_clone(&clone->durable, &sim->durable);
     for (size_t i = 0; i < sim->change_count; i++) {
@@ -803,6 +809,12 @@ struct sim_disk *sim_disk_clone(const struct sim_disk *sim, uint64_t seed)
         sim_file_cloned(sim->change[i].file);
     }
     return clone;
+}
+
+void sim_disk_watch(struct sim_disk *sim, void (*before)(void *ctx), void *ctx)
+{
+    sim->before = before;
+    sim->before_ctx = ctx;
 }
 
 void sim_disk_latency(struct sim_disk *sim, uint64_t min_us, uint64_t max_us)

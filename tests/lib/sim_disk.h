@@ -30,7 +30,10 @@ struct sim_disk *sim_disk_new(struct sim_time *time, uint64_t seed, const char *
 void sim_disk_free(struct sim_disk *sim);
 struct disk *sim_disk_base(struct sim_disk *sim);
 /* A second disk with the same written and synced content, jobs and faults aside. */
-struct sim_disk *sim_disk_clone(const struct sim_disk *sim, uint64_t seed);
+struct sim_disk *sim_disk_clone(const struct sim_disk *sim, struct sim_time *time,
+                                uint64_t seed);
+/* `before` is called before each operation is carried out; it may clone. */
+void sim_disk_watch(struct sim_disk *sim, void (*before)(void *ctx), void *ctx);
 
 void sim_disk_latency(struct sim_disk *sim, uint64_t min_us, uint64_t max_us);
 void sim_disk_pause(struct sim_disk *sim, bool paused); /* jobs wait */

@@ -95,7 +95,7 @@ static void a_tear_takes_whole_sectors_old_or_new(void **state)
 
     unsigned seen = 0; /* a bit for each of the 16 outcomes */
     for (uint64_t seed = 0; seed < 200; seed++) {
-        struct sim_disk *clone = sim_disk_clone(bench->sim, seed);
+        struct sim_disk *clone = sim_disk_clone(bench->sim, bench->time, seed);
         sim_disk_power_on(clone, SIM_TEAR);
         size_t len = 0;
         const uint8_t *content = sim_disk_content(clone, "a", &len);
