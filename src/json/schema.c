@@ -121,6 +121,10 @@ static int check_value(const struct walk *walk, const struct schema_property *pr
     case SCHEMA_BOOL:
         return json_is_boolean(value) ? 0
                                       : refuse_type(walk, &place, value, "a boolean");
+    case SCHEMA_DEFAULTED_BOOL: /* the validator puts the default over a null */
+        return json_is_boolean(value) || json_is_null(value)
+                   ? 0
+                   : refuse_type(walk, &place, value, "a boolean");
     case SCHEMA_STRINGS:
         return check_strings(walk, value, &place);
     case SCHEMA_STRING_MAP:

@@ -15,9 +15,10 @@
 enum schema_kind {
     SCHEMA_STRING,
     SCHEMA_BOOL,
-    SCHEMA_STRINGS,      /* array of strings */
-    SCHEMA_STRING_MAP,   /* object whose members are strings */
-    SCHEMA_NULLABLE_MAP, /* … or null */
+    SCHEMA_DEFAULTED_BOOL, /* null means that it is left out */
+    SCHEMA_STRINGS,        /* array of strings */
+    SCHEMA_STRING_MAP,     /* object whose members are strings */
+    SCHEMA_NULLABLE_MAP,   /* … or null */
     SCHEMA_OBJECT,
 };
 

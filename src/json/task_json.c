@@ -38,7 +38,7 @@ static void put_bool(struct buf *out, const json_t *object, const char *key,
 {
     const json_t *value = json_object_get(object, key);
     jsontext_put_key(out, key);
-    jsontext_put_bool(out, value != NULL ? json_is_true(value) : otherwise);
+    jsontext_put_bool(out, json_is_boolean(value) ? json_is_true(value) : otherwise);
 }
 
 static void put_duration(struct buf *out, const char *key, int64_t duration_ns)
@@ -231,14 +231,14 @@ static int take_task(const json_t *task, const struct task_defaults *defaults,
                        out->text.len, LIMIT_BODY_BYTES);
     }
     const json_t *enabled = json_object_get(task, "enabled");
-    out->enabled_given = enabled != NULL;
+    out->enabled_given = json_is_boolean(enabled);
     out->draft = (struct task_draft){
         .name = out->name,
         .name_len = strlen(out->name),
         .text = (const char *)out->text.data,
         .text_len = out->text.len,
         .enabled_at = (uint32_t)enabled_at,
-        .enabled = enabled == NULL || json_is_true(enabled),
+        .enabled = !json_is_false(enabled),
     };
     return 0;
 }

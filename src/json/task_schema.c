@@ -28,15 +28,17 @@ static const struct schema_property services_condition[] = {
     {"names", SCHEMA_STRINGS, NULL},
     {"namespace", SCHEMA_STRING, NULL},
     {"regexp", SCHEMA_STRING, NULL},
-    {"use_as_module_input", SCHEMA_BOOL, NULL},
+    {"use_as_module_input", SCHEMA_DEFAULTED_BOOL, NULL},
 };
 static const struct schema services_condition_schema =
     SCHEMA(services_condition, needs_nothing);
 
 static const struct schema_property catalog_condition[] = {
-    {"datacenter", SCHEMA_STRING, NULL},        {"namespace", SCHEMA_STRING, NULL},
-    {"node_meta", SCHEMA_STRING_MAP, NULL},     {"regexp", SCHEMA_STRING, NULL},
-    {"use_as_module_input", SCHEMA_BOOL, NULL},
+    {"datacenter", SCHEMA_STRING, NULL},
+    {"namespace", SCHEMA_STRING, NULL},
+    {"node_meta", SCHEMA_STRING_MAP, NULL},
+    {"regexp", SCHEMA_STRING, NULL},
+    {"use_as_module_input", SCHEMA_DEFAULTED_BOOL, NULL},
 };
 static const struct schema catalog_condition_schema =
     SCHEMA(catalog_condition, needs_regexp);
@@ -45,8 +47,8 @@ static const struct schema_property kv_condition[] = {
     {"datacenter", SCHEMA_STRING, NULL},
     {"namespace", SCHEMA_STRING, NULL},
     {"path", SCHEMA_STRING, NULL},
-    {"recurse", SCHEMA_BOOL, NULL},
-    {"use_as_module_input", SCHEMA_BOOL, NULL},
+    {"recurse", SCHEMA_DEFAULTED_BOOL, NULL},
+    {"use_as_module_input", SCHEMA_DEFAULTED_BOOL, NULL},
 };
 static const struct schema kv_condition_schema = SCHEMA(kv_condition, needs_path);
 
@@ -79,7 +81,7 @@ static const struct schema_property kv_input[] = {
     {"datacenter", SCHEMA_STRING, NULL},
     {"namespace", SCHEMA_STRING, NULL},
     {"path", SCHEMA_STRING, NULL},
-    {"recurse", SCHEMA_BOOL, NULL},
+    {"recurse", SCHEMA_DEFAULTED_BOOL, NULL},
 };
 static const struct schema kv_input_schema = SCHEMA(kv_input, needs_path);
 
@@ -102,7 +104,7 @@ static const struct schema_property task[] = {
     {"buffer_period", SCHEMA_OBJECT, &buffer_period_schema},
     {"condition", SCHEMA_OBJECT, &condition_schema},
     {"description", SCHEMA_STRING, NULL},
-    {"enabled", SCHEMA_BOOL, NULL},
+    {"enabled", SCHEMA_DEFAULTED_BOOL, NULL},
     {"module", SCHEMA_STRING, NULL},
     {"module_input", SCHEMA_OBJECT, &module_input_schema},
     {"name", SCHEMA_STRING, NULL},

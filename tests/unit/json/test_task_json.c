@@ -293,7 +293,8 @@ static void every_kind_of_condition_is_completed(void **state)
               "\"catalog_services\":{\"datacenter\":\"\",\"namespace\":\"\",\"node_"
               "meta\":{"
               "\"k\":\"v\"},\"regexp\":\"\",\"use_as_module_input\":true}") TAIL},
-        {CONDITION("\"consul_kv\":{\"path\":\"p\",\"namespace\":\"n\"}"),
+        {CONDITION("\"consul_kv\":{\"path\":\"p\",\"namespace\":\"n\",\"recurse\":null,"
+                   "\"use_as_module_input\":null}"),
          HEAD(BUFFER("20s", "5s"),
               "\"consul_kv\":{\"datacenter\":\"\",\"namespace\":\"n\",\"path\":\"p\","
               "\"recurse\":false,\"use_as_module_input\":true}") TAIL},
@@ -383,6 +384,7 @@ static void enabled_is_true_unless_given_and_never_in_the_text(void **state)
         {TASK(""), false, true},
         {TASK(",\"enabled\":true"), true, true},
         {TASK(",\"enabled\":false"), true, false},
+        {TASK(",\"enabled\":null"), false, true},
     };
     for (size_t i = 0; i < COUNT(list); i++) {
         struct task_json json;

@@ -246,8 +246,7 @@ static void names_are_identifiers_in_every_script(void **state)
                                       "a\n",
                                       "\xff",
                                       "a\xc3",
-                                      "\xcc\x81"
-                                      "a",
+                                      "\314\201a",
                                       "\xe2\x82\xac",
                                       "\xf0\x9f\x98\x80",
                                       "a\xef\xbf\xbd"};
