@@ -211,14 +211,12 @@ static int scan_check_head(const struct scan_part *part, const struct disk_frame
     }
     switch (head->kind) {
     case DISK_FRAME_APPEND:
-        if (head->count == 0 || (scan->started && head->first != last + 1)) {
+        if (scan->started && head->first != last + 1) {
             return scan_nonsense(part, "its entries do not continue the log");
         }
         return 0;
     case DISK_FRAME_REPLACE:
-        if (head->first <= scan->known ||
-            (scan->started &&
-             (head->first > last || head->first < entry_log_first(scan->log)))) {
+        if (head->first <= scan->known || (scan->started && head->first > last)) {
             return scan_nonsense(part, "it cuts the log where it cannot");
         }
         return 0;
@@ -240,7 +238,10 @@ static int scan_apply(const struct scan_part *part, struct scan_frame *frame)
     case DISK_FRAME_APPEND:
         break;
     case DISK_FRAME_REPLACE:
-        if (scan->started) {
+        if (scan->started && head->first < entry_log_first(scan->log)) {
+            /* what was kept was in segments that are gone: it is below a snapshot */
+            entry_log_reset(scan->log, head->first);
+        } else if (scan->started) {
             entry_log_truncate(scan->log, head->first);
         }
         segment_list_cut(scan->segments, head->first);

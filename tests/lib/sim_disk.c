@@ -503,6 +503,7 @@ static int sim_disk_write(struct disk_file *file, uint64_t offset, const void *d
     int result = sim_file_begin(file, "write", &fault, err);
     if (fault) {
         size_t part = (size_t)sim_random_below(&sim->random, len + 1);
+        part -= part % SIM_SECTOR; /* kernels copy page by page */
         if (offset + part <= file->file->size || sim_disk_room(sim) > part) {
             sim_file_write(file->file, (size_t)offset, data, part);
         }

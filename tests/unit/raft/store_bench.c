@@ -122,10 +122,21 @@ static void bench_log_reset(struct bench *bench, uint64_t first)
 
 /* An operation on its way. */
 struct bench_op {
+    struct bench_op *next; /* all there ever were: a crash leaves some unanswered */
     struct bench *bench;
     size_t number;
     uint64_t write_no;
 };
+
+static struct bench_op *bench_op_new(struct bench *bench)
+{
+    struct bench_op *op = mem_zalloc(sizeof *op);
+    op->next = bench->ops;
+    bench->ops = op;
+    op->bench = bench;
+    op->number = bench->log_count - 1;
+    return op;
+}
 
 static void bench_reported(struct bench *bench, size_t number)
 {
@@ -138,7 +149,6 @@ static void bench_written(void *owner, uint64_t write_no)
     struct bench_op *op = owner;
     assert_true(op->write_no == write_no);
     bench_reported(op->bench, op->number);
-    mem_free(op);
 }
 
 void bench_truncate(struct bench *bench, uint64_t first, size_t count)
@@ -153,9 +163,7 @@ void bench_truncate(struct bench *bench, uint64_t first, size_t count)
         log->id[log->count] = id;
         log->term[log->count++] = term;
     }
-    struct bench_op *op = mem_zalloc(sizeof *op);
-    op->bench = bench;
-    op->number = bench->log_count - 1;
+    struct bench_op *op = bench_op_new(bench);
     op->write_no = store_append(bench->store, first, entries, count, bench->commit,
                                 bench_written, op);
     for (size_t i = 0; i < count; i++) {
@@ -237,7 +245,6 @@ static void bench_installed(void *owner, int result)
     op->bench->snapshot = op->bench->receiving;
     op->bench->receiving = (struct bench_snapshot){0};
     op->bench->installing = false;
-    mem_free(op);
 }
 
 static void bench_install(struct bench *bench)
@@ -253,9 +260,7 @@ static void bench_install(struct bench *bench)
     bench->commit = bench->receiving.index;
     bench->installing = true;
     bench->sealed = false;
-    struct bench_op *op = mem_zalloc(sizeof *op);
-    op->bench = bench;
-    op->number = bench->log_count - 1;
+    struct bench_op *op = bench_op_new(bench);
     store_receive_install(bench->store, bench_installed, op);
 }
 
@@ -383,6 +388,11 @@ void bench_close(struct bench *bench)
         mem_free(bench->logs[i].term);
     }
     mem_free(bench->logs);
+    while (bench->ops != NULL) {
+        struct bench_op *op = bench->ops;
+        bench->ops = op->next;
+        mem_free(op);
+    }
     sim_disk_free(bench->sim);
     sim_clock_free(bench->clock);
     sim_time_free(bench->time);

@@ -44,6 +44,7 @@ struct bench {
 
     struct bench_log *logs; /* after each operation */
     size_t log_count;
+    struct bench_op *ops;
     size_t reported; /* operations; logs[reported] is the least that must be found */
     uint64_t next_id;
     uint64_t commit;
