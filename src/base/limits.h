@@ -8,6 +8,7 @@
 #define LIMIT_HEAD_BYTES           (16 * 1024)   /* request line and headers */
 #define LIMIT_BODY_BYTES           (1024 * 1024)
 #define LIMIT_JSON_DEPTH           16
+#define LIMIT_JSON_VALUES          10000 /* strings, numbers, objects … and keys */
 #define LIMIT_REQUEST_MS           10000 /* whole request, and idle */
 #define LIMIT_CONNECTIONS          2048
 #define LIMIT_CONNECTIONS_ADDRESS  1024
