@@ -28,6 +28,7 @@ struct scan {
     size_t at;
     enum jsontext_reader reader;
     enum expect expect;
+    size_t values;
     size_t depth;
     char open[LIMIT_JSON_DEPTH]; /* { or [ */
     struct err *err;
@@ -207,9 +208,13 @@ static int scan_string(struct scan *scan)
             }
             continue;
         }
+        if (byte < 0x80) {
+            scan->at++;
+            continue;
+        }
         uint32_t rune;
         size_t size = utf8_decode(scan->text + scan->at, scan->len - scan->at, &rune);
-        if (byte >= 0x80 && size == 1) {
+        if (size == 1) {
             return err_set(scan->err, ERR_INVALID, "invalid UTF-8 in string");
         }
         scan->at += size;
@@ -240,6 +245,7 @@ static int scan_value(struct scan *scan)
 {
     char byte = scan->text[scan->at];
     int rc;
+    scan->values++;
     if (byte == ']' && scan->expect == EXPECT_VALUE_OR_END) {
         close_bracket(scan);
         return 0;
@@ -273,6 +279,7 @@ static int scan_key(struct scan *scan)
     if (!at_byte(scan, '"')) {
         return refuse(scan, "looking for beginning of object key string");
     }
+    scan->values++;
     scan->expect = EXPECT_COLON;
     return scan_string(scan);
 }
@@ -341,6 +348,10 @@ int jsonscan_check(const char *text, size_t len, enum jsontext_reader reader,
         int rc = scan_next(&scan);
         if (rc != 0) {
             return rc;
+        }
+        if (scan.values > LIMIT_JSON_VALUES) {
+            return err_set(err, ERR_TOO_LARGE, "JSON text has more than %d values",
+                           LIMIT_JSON_VALUES);
         }
     }
     return scan.depth == 0 && scan.expect == EXPECT_MORE ? 0 : refuse_end(&scan);

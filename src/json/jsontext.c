@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "json/jsontext.h"
 
+#include <jansson.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <string.h>

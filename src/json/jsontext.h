@@ -11,15 +11,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include <jansson.h>
-
 #include "base/buf.h"
 #include "base/err.h"
 
-struct json_t;
+struct json_t; /* jansson's json_t: only who reads values needs its header */
 
-/* Which of Go's two readers is imitated; they name a text that ends early differently.
- */
+/* Which of Go's two readers is imitated: they differ in what they say of a text that
+ * ends early. */
 enum jsontext_reader {
     JSONTEXT_STREAM, /* json.Decoder: "unexpected EOF", "EOF" when there is nothing */
     JSONTEXT_WHOLE,  /* json.Unmarshal: "unexpected end of JSON input" */
@@ -27,9 +25,10 @@ enum jsontext_reader {
 
 /* Read one value, with nothing but blanks around it. On success `*out` is a new
  * reference (json_decref() it); else it is NULL. ERR_INVALID with the reason;
- * ERR_TOO_LARGE over LIMIT_BODY_BYTES or LIMIT_JSON_DEPTH. Numbers become reals. */
+ * ERR_TOO_LARGE over LIMIT_BODY_BYTES, LIMIT_JSON_DEPTH or LIMIT_JSON_VALUES. Numbers
+ * become reals. May be called from the pool. */
 int jsontext_parse(const void *data, size_t len, enum jsontext_reader reader,
-                   json_t **out, struct err *err);
+                   struct json_t **out, struct err *err);
 
 /* Only judge: what jsontext_parse() would refuse by syntax or depth, without building
  * values. Duplicate keys are not looked for. */

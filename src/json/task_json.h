@@ -34,8 +34,9 @@ struct task_json {
 };
 
 /* Body of POST /v1/tasks, {"task":{…}}: schema, then the handler's checks, first error
- * wins, texts and order of spec/cts.md 1.7 and 7.6. `out` is always initialised: close
- * it after success and after failure. ERR_INVALID or ERR_TOO_LARGE.
+ * wins, texts and order of spec/cts.md 1.7 and 7.6. May be called from the pool, where
+ * bodies of more than some 100 KiB belong (20 ms a MiB). `out` is always initialised:
+ * close it after success and after failure. ERR_INVALID or ERR_TOO_LARGE.
  *
  * On failure `out->name` tells how far it came: NULL, the body does not fit the schema;
  * not NULL, the task of that name is not valid (CTS says first that a name is taken).

@@ -8,9 +8,10 @@
 
 #include "base/buf.h"
 
-#define FIELDS_MIN 5
-#define FIELDS_MAX 7
-#define SHOWN_MAX  128 /* bytes of a wrong entry that its error shows */
+#define FIELDS_MIN     5
+#define FIELDS_MAX     7
+#define SHOWN_MAX      128 /* bytes of a wrong entry that its error shows */
+#define LINE_MAX_BYTES 4096
 
 enum field_kind {
     FIELD_SECOND,
@@ -280,6 +281,9 @@ static size_t split(const char *text, size_t len, struct slice parts[FIELDS_MAX]
 
 int cron_check(const char *text, size_t len, struct err *err)
 {
+    if (len > LINE_MAX_BYTES) {
+        return err_set(err, ERR_INVALID, "line has more than %d bytes", LINE_MAX_BYTES);
+    }
     struct buf line;
     buf_init(&line);
     expand_macros(&line, text, len);

@@ -12,6 +12,7 @@
 
 #define GROUPS_MAX  1000
 #define REPEATS_MAX 1000
+#define TEXT_MAX    (64 * 1024)
 
 struct group {
     uint16_t copies; /* the most that something in it so far makes */
@@ -26,6 +27,7 @@ struct reader {
     uint16_t copies;  /* of the operand */
     bool repeated;    /* the last thing read was a repetition … */
     size_t repeat_at; /* … which began here */
+    bool no_posix;    /* nothing from here on ends a [:class:] */
     size_t depth;
     struct group groups[GROUPS_MAX + 1]; /* [0]: outside all */
 };
@@ -170,9 +172,18 @@ static int read_escape(struct reader *reader, uint32_t *rune)
 
 static bool is_class_name(const char *name, size_t len)
 {
-    for (size_t i = 0; i < sizeof class_names / sizeof class_names[0]; i++) {
-        if (strlen(class_names[i]) == len && memcmp(class_names[i], name, len) == 0) {
+    size_t low = 0;
+    size_t high = sizeof class_names / sizeof class_names[0];
+    while (low < high) { /* a long expression may ask for very many */
+        size_t middle = low + (high - low) / 2;
+        int order = strncmp(name, class_names[middle], len);
+        if (order == 0 && class_names[middle][len] == '\0') {
             return true;
+        }
+        if (order > 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
         }
     }
     return false;
@@ -215,7 +226,7 @@ static int read_posix_class(struct reader *reader, bool *taken)
     *taken = false;
     size_t from = reader->at;
     if (!has(reader, from, '[') || !has(reader, from + 1, ':') ||
-        from + 2 >= reader->len) {
+        from + 2 >= reader->len || reader->no_posix) {
         return 0;
     }
     size_t end = from + 2;
@@ -223,6 +234,7 @@ static int read_posix_class(struct reader *reader, bool *taken)
         end++;
     }
     if (end >= reader->len) {
+        reader->no_posix = true; /* or looking for it at each [: is quadratic */
         return 0;
     }
     size_t name = from + 2 + (has(reader, from + 2, '^') ? 1 : 0);
@@ -547,6 +559,9 @@ static int read_item(struct reader *reader)
 int regexp_check(const char *text, size_t len, struct err *err)
 {
     struct reader reader = {.text = text, .len = len, .err = err};
+    if (len > TEXT_MAX) {
+        return err_set(err, ERR_INVALID, "error parsing regexp: expression too large");
+    }
     if (!utf8_valid(text, len)) {
         return err_set(err, ERR_INVALID, "error parsing regexp: invalid UTF-8");
     }

@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include <jansson.h>
+
 #include "json/jsontext.h"
 #include "json/task_json.h"
 #include "text/utf8.h"

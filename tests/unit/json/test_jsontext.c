@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <jansson.h>
 
 #include "base/limits.h"
 #include "base/mem.h"
@@ -181,6 +182,33 @@ static void a_mebibyte_is_read_and_a_byte_more_is_not(void **state)
     mem_free(text);
 }
 
+/* `values` values in all: an array of ones. */
+static char *array_of(size_t values)
+{
+    char *text = mem_zalloc(2 * values + 1);
+    for (size_t i = 0; i + 1 < values; i++) {
+        memcpy(text + 2 * i, i == 0 ? "[1" : ",1", 2);
+    }
+    text[2 * (values - 1)] = ']';
+    return text;
+}
+
+static void the_number_of_values_is_bounded(void **state)
+{
+    (void)state;
+    char *text = array_of(LIMIT_JSON_VALUES);
+    json_t *value;
+    assert_int_equal(jsontext_parse(text, strlen(text), JSONTEXT_WHOLE, &value, NULL),
+                     0);
+    assert_int_equal(json_array_size(value), LIMIT_JSON_VALUES - 1);
+    json_decref(value);
+    mem_free(text);
+    text = array_of(LIMIT_JSON_VALUES + 1);
+    parse_fails(text, strlen(text), JSONTEXT_WHOLE, ERR_TOO_LARGE,
+                "JSON text has more than 10000 values");
+    mem_free(text);
+}
+
 static void put_gives(const char *text, size_t len, const char *expected)
 {
     struct buf out;
@@ -250,6 +278,7 @@ int main(void)
         cmocka_unit_test(what_go_takes_is_taken),
         cmocka_unit_test(depth_is_bounded_at_its_edge),
         cmocka_unit_test(a_mebibyte_is_read_and_a_byte_more_is_not),
+        cmocka_unit_test(the_number_of_values_is_bounded),
         cmocka_unit_test(strings_are_written_as_go_writes_them),
         cmocka_unit_test(members_are_found_in_a_compact_object),
     };

@@ -86,12 +86,12 @@ static void other_bodies_are_refused_in_the_words_of_cts(void **state)
     }
 }
 
-static void a_hundred_thousand_keys_are_refused_in_one_message(void **state)
+static void thousands_of_keys_are_refused_in_one_message(void **state)
 {
     (void)state;
     struct buf body;
     buf_init(&body);
-    for (int i = 0; i < 80000; i++) {
+    for (int i = 0; i < 4000; i++) {
         buf_printf(&body, "%s\"k%d\":1", i > 0 ? "," : "{", i);
     }
     buf_put_u8(&body, '}');
@@ -107,7 +107,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whatever_means_true_or_false_is_taken),
         cmocka_unit_test(other_bodies_are_refused_in_the_words_of_cts),
-        cmocka_unit_test(a_hundred_thousand_keys_are_refused_in_one_message),
+        cmocka_unit_test(thousands_of_keys_are_refused_in_one_message),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -513,7 +513,7 @@ static void thousands_of_keys_and_long_ones_do_no_harm(void **state)
     struct buf body;
     buf_init(&body);
     buf_printf(&body, "{\"task\":{");
-    for (int i = 0; body.len < LIMIT_BODY_BYTES - 100; i++) {
+    for (int i = 0; i < 4000; i++) {
         buf_printf(&body, "%s\"k%d\":1", i > 0 ? "," : "", i);
     }
     buf_printf(&body, "}}");

@@ -224,6 +224,12 @@ static void groups_nested_without_end_are_refused(void **state)
     assert_int_equal(regexp_check(text, sizeof text, &err), ERR_INVALID);
     assert_non_null(strstr(err.text, "expression nests too deeply"));
     assert_int_equal(regexp_check("\xff", 1, &err), ERR_INVALID);
+    char *big = mem_zalloc(64 * 1024 + 2);
+    memset(big, 'a', 64 * 1024 + 1);
+    assert_int_equal(regexp_check(big, 64 * 1024, &err), 0);
+    assert_int_equal(regexp_check(big, 64 * 1024 + 1, &err), ERR_INVALID);
+    assert_int_equal(cron_check(big, 4097, &err), ERR_INVALID);
+    mem_free(big);
 }
 
 static void names_are_identifiers_in_every_script(void **state)
