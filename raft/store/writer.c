@@ -105,7 +105,12 @@ static void writer_merge(struct store *store, const struct store_op *end)
             writer->entries[kept++] = op->entries[i];
         }
     }
-    uint64_t known = end->commit < store->last ? end->commit : store->last;
+    /* what is replaced is not synced yet in its new form, whatever the group's last
+     * commit index says: the others may have committed it without this disk */
+    uint64_t known = end->commit < first ? end->commit : first - 1;
+    if (known > store->last) {
+        known = store->last;
+    }
     writer->frame = (struct disk_frame){
         .number = store->frame + 1,
         .previous = store->chain,
@@ -114,7 +119,7 @@ static void writer_merge(struct store *store, const struct store_op *end)
         .known = known,
         .count = kept,
     };
-    assert(first <= store->last + 1 && known < first);
+    assert(first <= store->last + 1);
 }
 
 static void writer_reset(struct store *store, struct store_receipt *receipt)
