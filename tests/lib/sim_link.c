@@ -76,7 +76,8 @@ struct sim_net {
     struct sim_parcel *parcels;
 };
 
-/* --- parcels ------------------------------------------------------------------------------ */
+/* --- parcels
+ * ------------------------------------------------------------------------------ */
 
 static void parcel_free(struct sim_parcel *parcel)
 {
@@ -118,7 +119,8 @@ static void parcel_deliver(struct sim_event *event)
         }
         break;
     case PARCEL_HELLO:
-        if (net->ports[parcel->from]->attached && net->ports[parcel->from]->introduced) {
+        if (net->ports[parcel->from]->attached &&
+            net->ports[parcel->from]->introduced) {
             to->events->hello(to->owner, &net->ports[parcel->from]->hello);
         }
         break;
@@ -164,7 +166,8 @@ static struct sim_parcel *net_post(struct sim_net *net, enum sim_parcel_kind kin
     return parcel;
 }
 
-/* --- connections ----------------------------------------------------------------------------- */
+/* --- connections
+ * ----------------------------------------------------------------------------- */
 
 static void net_wire_break(struct sim_net *net, size_t from, size_t to, bool tell)
 {
@@ -241,7 +244,8 @@ static void port_dial(struct sim_event *event)
                        sim_random_below(&net->random, DIAL_MAX_US - DIAL_MIN_US));
 }
 
-/* --- struct link ------------------------------------------------------------------------------- */
+/* --- struct link
+ * ------------------------------------------------------------------------------- */
 
 static struct sim_port *port_of(struct link *link)
 {
@@ -270,13 +274,15 @@ static void port_set_self(struct link *link, const struct hello *self)
     port->hello.version = port->version;
     port->introduced = true;
     for (size_t to = 0; !first && to < SIM_NET_MAX; to++) {
-        if (port->net->wires[port->slot][to].up || port->net->wires[to][port->slot].up) {
+        if (port->net->wires[port->slot][to].up ||
+            port->net->wires[to][port->slot].up) {
             net_introduce(port->net, port->slot, to);
         }
     }
 }
 
-static void port_set_peers(struct link *link, const char *const *addresses, size_t count)
+static void port_set_peers(struct link *link, const char *const *addresses,
+                           size_t count)
 {
     struct sim_port *port = port_of(link);
     assert(count <= SIM_NET_MAX);
@@ -366,7 +372,9 @@ static const struct link_ops port_ops = {
     .stop = port_stop,
 };
 
-/* --- the net ------------------------------------------------------------------------------------- */
+/* --- the net
+ * -------------------------------------------------------------------------------------
+ */
 
 struct sim_net *sim_net_new(struct sim_time *time, uint64_t seed)
 {

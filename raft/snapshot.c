@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Records in a fixed order: head, settings, members by id, tasks by creation, events by
+ * number, end. Each is checked by itself; the end says how many there were. */
+#include "raft/snapshot.h"
+
+#include <assert.h>
+#include <isa-l.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/limits.h"
+#include "base/mem.h"
+
+#define SNAPSHOT_FORMAT     1
+#define SNAPSHOT_HEAD_BYTES 5 /* u8 kind, u32 length */
+#define SNAPSHOT_CRC_BYTES  4
+#define SNAPSHOT_RECORD_MAX (4u * 1024 * 1024)
+#define SNAPSHOT_PIECE      (64 * 1024)
+
+enum record_kind {
+    RECORD_HEAD = 1,
+    RECORD_SETTING = 2,
+    RECORD_MEMBER = 3,
+    RECORD_TASK = 4,
+    RECORD_EVENT = 5,
+    RECORD_END = 255,
+};
+
+static uint32_t snapshot_crc(const uint8_t *data, size_t len)
+{
+    union {
+        const uint8_t *in;
+        unsigned char *out; /* isa-l reads through a pointer that is not const */
+    } bytes = {.in = data};
+    return crc32_iscsi(bytes.out, (int)len, 0);
+}
+
+/* --- encoding
+ * --------------------------------------------------------------------------- */
+
+struct encoder {
+    struct buf out;
+    size_t record; /* where the record under way begins */
+    uint64_t count;
+    int (*put)(void *ctx, const void *data, size_t len);
+    void *ctx;
+    int failed;
+};
+
+static void record_begin(struct encoder *encoder, enum record_kind kind)
+{
+    encoder->record = encoder->out.len;
+    buf_put_u8(&encoder->out, (uint8_t)kind);
+    buf_put_u32(&encoder->out, 0);
+}
+
+static void encoder_flush(struct encoder *encoder)
+{
+    if (encoder->failed == 0 && encoder->out.len > 0) {
+        encoder->failed =
+            encoder->put(encoder->ctx, encoder->out.data, encoder->out.len);
+    }
+    buf_clear(&encoder->out);
+}
+
+static void record_end(struct encoder *encoder)
+{
+    struct buf *out = &encoder->out;
+    size_t start = encoder->record;
+    buf_set_u32(out, start + 1, (uint32_t)(out->len - start - SNAPSHOT_HEAD_BYTES));
+    buf_put_u32(out, snapshot_crc(out->data + start, out->len - start));
+    encoder->count++;
+    if (out->len >= SNAPSHOT_PIECE) {
+        encoder_flush(encoder);
+    }
+}
+
+static void encode_head(struct encoder *encoder, const struct registry *frozen)
+{
+    const struct event_log *events = registry_events(frozen);
+    record_begin(encoder, RECORD_HEAD);
+    buf_put_u32(&encoder->out, SNAPSHOT_FORMAT);
+    buf_put_u64(&encoder->out, registry_clock_ms(frozen));
+    buf_put_u64(&encoder->out, events->first);
+    buf_put_u64(&encoder->out, events->next);
+    record_end(encoder);
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
+        record_begin(encoder, RECORD_SETTING);
+        buf_put_text(&encoder->out, setting_name((enum setting)i));
+        buf_put_u64(&encoder->out, registry_setting(frozen, (enum setting)i));
+        record_end(encoder);
+    }
+}
+
+static void encode_members(struct encoder *encoder, const struct registry *frozen)
+{
+    struct map_cursor cursor;
+    const struct member *member = NULL;
+    registry_member_seek(frozen, &cursor);
+    while ((member = registry_member_next(&cursor)) != NULL) {
+        record_begin(encoder, RECORD_MEMBER);
+        buf_put_u64(&encoder->out, member->id);
+        buf_put_u32(&encoder->out, member->level);
+        buf_put_u64(&encoder->out, member->revision);
+        buf_put_text(&encoder->out, member->name);
+        buf_put_text(&encoder->out, member->address);
+        buf_put_text(&encoder->out, member->peer_address);
+        buf_put_text(&encoder->out, member->version);
+        record_end(encoder);
+    }
+}
+
+static void encode_tasks(struct encoder *encoder, const struct registry *frozen)
+{
+    struct map_cursor cursor;
+    const struct task *task = NULL;
+    registry_task_seek(frozen, 0, &cursor);
+    while (encoder->failed == 0 && (task = registry_task_next(&cursor)) != NULL) {
+        record_begin(encoder, RECORD_TASK);
+        buf_put_u64(&encoder->out, task->created);
+        buf_put_u64(&encoder->out, task->revision);
+        buf_put_u8(&encoder->out, task->enabled ? 1 : 0);
+        buf_put_u32(&encoder->out, task->enabled_at);
+        buf_put_blob(&encoder->out, task->name, task->name_len);
+        buf_put_blob(&encoder->out, task->text, task->text_len);
+        record_end(encoder);
+    }
+}
+
+static void encode_events(struct encoder *encoder, const struct registry *frozen)
+{
+    const struct event_log *events = registry_events(frozen);
+    uint64_t after = events->first - 1;
+    const struct event *event = NULL;
+    while (encoder->failed == 0 && (event = event_log_after(events, after)) != NULL) {
+        record_begin(encoder, RECORD_EVENT);
+        buf_put_u16(&encoder->out, (uint16_t)event->type);
+        buf_put_u64(&encoder->out, event->wall_ms);
+        buf_put_text(&encoder->out, event->task);
+        buf_put_text(&encoder->out, event->actor);
+        buf_put_text(&encoder->out, event->request_id);
+        buf_put_text(&encoder->out, event->data);
+        record_end(encoder);
+        after = event->seq;
+    }
+}
+
+int snapshot_encode(const struct registry *frozen,
+                    int (*put)(void *ctx, const void *data, size_t len), void *ctx)
+{
+    struct encoder encoder = {.put = put, .ctx = ctx};
+    buf_init(&encoder.out);
+    encode_head(&encoder, frozen);
+    encode_members(&encoder, frozen);
+    encode_tasks(&encoder, frozen);
+    encode_events(&encoder, frozen);
+    record_begin(&encoder, RECORD_END);
+    buf_put_u64(&encoder.out, encoder.count);
+    record_end(&encoder);
+    encoder_flush(&encoder);
+    buf_close(&encoder.out);
+    return encoder.failed;
+}
+
+/* --- decoding
+ * --------------------------------------------------------------------------- */
+
+struct snapshot_decoder {
+    struct registry *registry;
+    struct buf rest; /* a record that is not whole yet */
+    uint64_t offset; /* of `rest` in the whole */
+    uint64_t count;
+    enum record_kind last; /* records never go back */
+    uint64_t order;        /* of the last one within its kind: they only grow */
+    uint64_t next;         /* what the head says the numbering ends at */
+    size_t settings;
+    bool ended;
+};
+
+struct snapshot_decoder *snapshot_decoder_new(void)
+{
+    struct snapshot_decoder *decoder = mem_zalloc(sizeof *decoder);
+    decoder->registry = registry_new();
+    buf_init(&decoder->rest);
+    return decoder;
+}
+
+void snapshot_decoder_free(struct snapshot_decoder *decoder)
+{
+    if (decoder != NULL) {
+        registry_free(decoder->registry);
+        buf_close(&decoder->rest);
+        mem_free(decoder);
+    }
+}
+
+/* A text, copied and terminated; the caller frees it. */
+static char *take_text(struct cursor *cursor)
+{
+    size_t len = 0;
+    const uint8_t *data = cursor_blob(cursor, SNAPSHOT_RECORD_MAX, &len);
+    if (data == NULL || memchr(data, '\0', len) != NULL) {
+        cursor_fail(cursor);
+        return mem_strdup("");
+    }
+    return mem_strndup((const char *)data, len);
+}
+
+static const char *decode_head(struct snapshot_decoder *decoder, struct cursor *cursor)
+{
+    uint32_t format = cursor_u32(cursor);
+    uint64_t clock_ms = cursor_u64(cursor);
+    uint64_t first = cursor_u64(cursor);
+    decoder->next = cursor_u64(cursor);
+    if (format != SNAPSHOT_FORMAT) {
+        return "a format that this build does not know";
+    }
+    if (!cursor_done(cursor) || first == 0 || first > decoder->next) {
+        return "a damaged head";
+    }
+    registry_restore_clock(decoder->registry, clock_ms);
+    registry_restore_events(decoder->registry, first);
+    return NULL;
+}
+
+static const char *decode_setting(struct snapshot_decoder *decoder,
+                                  struct cursor *cursor)
+{
+    char *name = take_text(cursor);
+    uint64_t value = cursor_u64(cursor);
+    enum setting setting = setting_find(name, strlen(name));
+    mem_free(name);
+    if (!cursor_done(cursor) || setting == SETTING_COUNT ||
+        (size_t)setting != decoder->settings || value < setting_min(setting) ||
+        value > setting_max(setting)) {
+        return "a setting that this build does not know, or out of order or bounds";
+    }
+    decoder->settings++;
+    registry_restore_setting(decoder->registry, setting, value);
+    return NULL;
+}
+
+static const char *decode_member(struct snapshot_decoder *decoder,
+                                 struct cursor *cursor)
+{
+    struct member_draft draft = {
+        .id = cursor_u64(cursor),
+        .level = cursor_u32(cursor),
+    };
+    uint64_t revision = cursor_u64(cursor);
+    char *texts[4];
+    for (size_t i = 0; i < 4; i++) {
+        texts[i] = take_text(cursor);
+    }
+    draft.name = texts[0];
+    draft.address = texts[1];
+    draft.peer_address = texts[2];
+    draft.version = texts[3];
+    bool sound = cursor_done(cursor) && draft.id > decoder->order;
+    if (sound) {
+        decoder->order = draft.id;
+        registry_restore_member(decoder->registry, &draft, revision);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        mem_free(texts[i]);
+    }
+    return sound ? NULL : "a damaged member, or out of order";
+}
+
+static const char *decode_task(struct snapshot_decoder *decoder, struct cursor *cursor)
+{
+    uint64_t created = cursor_u64(cursor);
+    uint64_t revision = cursor_u64(cursor);
+    uint8_t enabled = cursor_u8(cursor);
+    struct task_draft draft = {
+        .enabled = enabled == 1,
+        .enabled_at = cursor_u32(cursor),
+    };
+    draft.name =
+        (const char *)cursor_blob(cursor, SNAPSHOT_RECORD_MAX, &draft.name_len);
+    draft.text =
+        (const char *)cursor_blob(cursor, SNAPSHOT_RECORD_MAX, &draft.text_len);
+    if (!cursor_done(cursor) || enabled > 1 || created <= decoder->order ||
+        revision < created || revision >= decoder->next || draft.name_len == 0 ||
+        draft.enabled_at < 1 || draft.enabled_at >= draft.text_len ||
+        registry_task(decoder->registry, draft.name, draft.name_len) != NULL) {
+        return "a damaged task, or out of order";
+    }
+    decoder->order = created;
+    registry_restore_task(decoder->registry, &draft, created, revision);
+    return NULL;
+}
+
+static const char *decode_event(struct snapshot_decoder *decoder, struct cursor *cursor)
+{
+    struct event event = {
+        .type = (enum event_type)cursor_u16(cursor),
+        .wall_ms = cursor_u64(cursor),
+    };
+    char *texts[4];
+    for (size_t i = 0; i < 4; i++) {
+        texts[i] = take_text(cursor);
+    }
+    event.task = texts[0];
+    event.actor = texts[1];
+    event.request_id = texts[2];
+    event.data = texts[3];
+    bool sound = cursor_done(cursor) && event_type_name(event.type) != NULL &&
+                 registry_events(decoder->registry)->next < decoder->next;
+    if (sound) {
+        registry_restore_event(decoder->registry, &event);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        mem_free(texts[i]);
+    }
+    return sound ? NULL : "a damaged event";
+}
+
+static const char *decode_end(struct snapshot_decoder *decoder, struct cursor *cursor)
+{
+    uint64_t count = cursor_u64(cursor);
+    if (!cursor_done(cursor) || count != decoder->count ||
+        decoder->settings != SETTING_COUNT ||
+        registry_events(decoder->registry)->next != decoder->next) {
+        return "an end that does not fit what came before it";
+    }
+    decoder->ended = true;
+    return NULL;
+}
+
+static const char *decode_record(struct snapshot_decoder *decoder, uint8_t kind,
+                                 struct cursor *cursor)
+{
+    bool first = decoder->count == 0;
+    if (decoder->ended || first != (kind == RECORD_HEAD) || kind < decoder->last) {
+        return "a record out of order";
+    }
+    if (kind != decoder->last) {
+        decoder->order = 0;
+    }
+    decoder->last = (enum record_kind)kind;
+    switch (kind) {
+    case RECORD_HEAD:
+        return decode_head(decoder, cursor);
+    case RECORD_SETTING:
+        return decode_setting(decoder, cursor);
+    case RECORD_MEMBER:
+        return decode_member(decoder, cursor);
+    case RECORD_TASK:
+        return decode_task(decoder, cursor);
+    case RECORD_EVENT:
+        return decode_event(decoder, cursor);
+    case RECORD_END:
+        return decode_end(decoder, cursor);
+    default: /* a byte from outside */
+        return "a record of a kind that this build does not know";
+    }
+}
+
+/* One record from the start of what is there; 0: not whole yet. *used: its bytes. */
+static int decoder_take(struct snapshot_decoder *decoder, const uint8_t *data,
+                        size_t len, size_t *used, struct err *err)
+{
+    *used = 0;
+    if (len < SNAPSHOT_HEAD_BYTES) {
+        return 0;
+    }
+    uint32_t body = get_u32(data + 1);
+    const char *wrong = NULL;
+    if (body > SNAPSHOT_RECORD_MAX) {
+        wrong = "a record that is too large";
+    } else if (len < SNAPSHOT_HEAD_BYTES + (size_t)body + SNAPSHOT_CRC_BYTES) {
+        return 0;
+    } else if (snapshot_crc(data, SNAPSHOT_HEAD_BYTES + body) !=
+               get_u32(data + SNAPSHOT_HEAD_BYTES + body)) {
+        wrong = "a record whose bytes are damaged";
+    } else {
+        struct cursor cursor;
+        cursor_init(&cursor, data + SNAPSHOT_HEAD_BYTES, body);
+        wrong = decode_record(decoder, data[0], &cursor);
+    }
+    if (wrong != NULL) {
+        return err_set(err, ERR_CORRUPT, "snapshot: %s at byte %llu", wrong,
+                       (unsigned long long)decoder->offset);
+    }
+    decoder->count++;
+    *used = SNAPSHOT_HEAD_BYTES + (size_t)body + SNAPSHOT_CRC_BYTES;
+    return 0;
+}
+
+int snapshot_decoder_feed(struct snapshot_decoder *decoder, const void *data,
+                          size_t len, struct err *err)
+{
+    buf_put(&decoder->rest, data, len);
+    size_t at = 0;
+    size_t used = 0;
+    do {
+        int rv = decoder_take(decoder, decoder->rest.data + at, decoder->rest.len - at,
+                              &used, err);
+        if (rv != 0) {
+            return rv;
+        }
+        at += used;
+        decoder->offset += used;
+    } while (used > 0 && at < decoder->rest.len);
+    if (at > 0) {
+        decoder->rest.len -= at;
+        memmove(decoder->rest.data, decoder->rest.data + at, decoder->rest.len);
+    }
+    return 0;
+}
+
+struct registry *snapshot_decoder_finish(struct snapshot_decoder *decoder,
+                                         struct err *err)
+{
+    struct registry *registry = NULL;
+    if (decoder->ended && decoder->rest.len == 0) {
+        registry = decoder->registry;
+        decoder->registry = NULL;
+    } else {
+        err_set(err, ERR_CORRUPT, "snapshot: it ends at byte %llu without an end",
+                (unsigned long long)(decoder->offset + decoder->rest.len));
+    }
+    snapshot_decoder_free(decoder);
+    return registry;
+}
