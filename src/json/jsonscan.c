@@ -226,7 +226,7 @@ static int scan_string(struct scan *scan)
 static int open_bracket(struct scan *scan, char bracket)
 {
     if (scan->depth == LIMIT_JSON_DEPTH) {
-        return err_set(scan->err, ERR_TOO_LARGE, "exceeded max depth");
+        return err_set(scan->err, ERR_INVALID, "exceeded max depth");
     }
     scan->open[scan->depth++] = bracket;
     scan->at++;

@@ -9,8 +9,9 @@
 #include "base/err.h"
 #include "json/jsontext.h"
 
-/* ERR_INVALID: bad syntax, NUL, bytes that are not UTF-8, half a surrogate pair.
- * ERR_TOO_LARGE: over LIMIT_BODY_BYTES, LIMIT_JSON_DEPTH or LIMIT_JSON_VALUES. */
+/* ERR_INVALID: bad syntax, NUL, bytes that are not UTF-8, half a surrogate pair, nested
+ * deeper than LIMIT_JSON_DEPTH. ERR_TOO_LARGE: over LIMIT_BODY_BYTES or
+ * LIMIT_JSON_VALUES. */
 int jsonscan_check(const char *text, size_t len, enum jsontext_reader reader,
                    struct err *err);
 

@@ -24,9 +24,9 @@ enum jsontext_reader {
 };
 
 /* Read one value, with nothing but blanks around it. On success `*out` is a new
- * reference (json_decref() it); else it is NULL. ERR_INVALID with the reason;
- * ERR_TOO_LARGE over LIMIT_BODY_BYTES, LIMIT_JSON_DEPTH or LIMIT_JSON_VALUES. Numbers
- * become reals. May be called from the pool. */
+ * reference (json_decref() it); else it is NULL. ERR_INVALID with the reason, too deep
+ * included; ERR_TOO_LARGE over LIMIT_BODY_BYTES or LIMIT_JSON_VALUES. Numbers become
+ * reals. May be called from the pool. */
 int jsontext_parse(const void *data, size_t len, enum jsontext_reader reader,
                    struct json_t **out, struct err *err);
 

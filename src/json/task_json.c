@@ -246,7 +246,7 @@ static int take_task(const json_t *task, const struct task_defaults *defaults,
 int task_json_create(const void *body, size_t len, const struct task_defaults *defaults,
                      struct task_json *out, struct err *err)
 {
-    struct err ignored; /* err_prefix() needs one */
+    struct err ignored = {0}; /* err_prefix() needs one */
     err = err != NULL ? err : &ignored;
     *out = (struct task_json){0};
     if (len == 0) {
@@ -272,7 +272,7 @@ int task_json_create_bare(const void *body, size_t len,
                           const struct task_defaults *defaults, struct task_json *out,
                           struct err *err)
 {
-    struct err ignored;
+    struct err ignored = {0};
     err = err != NULL ? err : &ignored;
     *out = (struct task_json){0};
     json_t *task;

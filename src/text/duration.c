@@ -183,7 +183,7 @@ static size_t put_decimal(char *text, size_t size, uint64_t value_ns, uint64_t u
     uint64_t rest = value_ns % unit_ns;
     if (rest > 0) {
         text[len++] = '.';
-        for (uint64_t place = unit_ns / 10; rest > 0; place /= 10) {
+        for (uint64_t place = unit_ns / 10; place > 0 && rest > 0; place /= 10) {
             text[len++] = (char)('0' + rest / place);
             rest %= place;
         }

@@ -171,6 +171,9 @@ static void the_task_statuses_are_the_page_s_before_anything_has_run(void **stat
         json_object_set_new(entry, "events_url", json_string(""));
     }
     assert_true(json_equal(got, page));
+    json_t *first_page = load("status_tasks.json");
+    same_keys(first_page, got);
+    json_decref(first_page);
     json_decref(got);
     json_decref(page);
     buf_close(&out);

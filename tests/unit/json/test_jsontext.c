@@ -111,6 +111,13 @@ static void what_a_replica_could_not_keep_is_refused(void **state)
     for (size_t i = 0; i < COUNT(bad); i++) {
         parse_fails(bad[i], strlen(bad[i]), JSONTEXT_WHOLE, ERR_INVALID, NULL);
     }
+    parse_fails("\"\\ud800x\"", 9, JSONTEXT_WHOLE, ERR_INVALID,
+                "invalid surrogate pair in string");
+    parse_fails("\"\\ud800\\u0041\"", 14, JSONTEXT_WHOLE, ERR_INVALID,
+                "invalid surrogate pair in string");
+    parse_fails("\"\\u0000\"", 8, JSONTEXT_WHOLE, ERR_INVALID,
+                "invalid NUL character in string");
+    parse_fails("\"\xff\"", 3, JSONTEXT_WHOLE, ERR_INVALID, "invalid UTF-8 in string");
     parse_fails("\"a\0b\"", 5, JSONTEXT_WHOLE, ERR_INVALID,
                 "invalid character '\\x00' in string literal");
     parse_fails("{}\0", 3, JSONTEXT_WHOLE, ERR_INVALID,
@@ -154,15 +161,15 @@ static void depth_is_bounded_at_its_edge(void **state)
         jsontext_parse(text, 2 * LIMIT_JSON_DEPTH, JSONTEXT_WHOLE, &value, NULL), 0);
     json_decref(value);
     memset(text, '[', LIMIT_JSON_DEPTH + 1);
-    parse_fails(text, LIMIT_JSON_DEPTH + 1, JSONTEXT_WHOLE, ERR_TOO_LARGE,
+    parse_fails(text, LIMIT_JSON_DEPTH + 1, JSONTEXT_WHOLE, ERR_INVALID,
                 "exceeded max depth");
     char *bomb = mem_alloc(LIMIT_BODY_BYTES);
     memset(bomb, '[', LIMIT_BODY_BYTES);
-    parse_fails(bomb, LIMIT_BODY_BYTES, JSONTEXT_WHOLE, ERR_TOO_LARGE, NULL);
+    parse_fails(bomb, LIMIT_BODY_BYTES, JSONTEXT_WHOLE, ERR_INVALID, NULL);
     for (size_t i = 0; i + 5 <= LIMIT_BODY_BYTES; i += 5) {
         memcpy(bomb + i, "{\"a\":", 5);
     }
-    parse_fails(bomb, LIMIT_BODY_BYTES, JSONTEXT_WHOLE, ERR_TOO_LARGE, NULL);
+    parse_fails(bomb, LIMIT_BODY_BYTES, JSONTEXT_WHOLE, ERR_INVALID, NULL);
     mem_free(bomb);
 }
 

@@ -94,6 +94,8 @@ static void bodies_that_do_not_fit_the_schema_are_refused(void **state)
         {"{\"task\":[]}", SCHEMA "Error at \"/task\": value must be an object"},
         {"{\"task\":{\"foo\":1}}",
          SCHEMA "Error at \"/task\": property \"foo\" is unsupported"},
+        {"{\"task\":{\"a\":1,\"module\":1}}",
+         SCHEMA "Error at \"/task\": property \"a\" is unsupported"},
         {"{\"task\":{\"zz\":1,\"fo\\\"o\":1,\"fz\":1}}",
          SCHEMA "Error at \"/task\": property \"fo\\\"o\" is unsupported"},
         {"{\"task\":{\"name\":\"x\"}}",

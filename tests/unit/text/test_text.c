@@ -76,6 +76,7 @@ static void wrong_durations_are_refused_in_the_words_of_go(void **state)
         {"1\"\\s", "time: unknown unit \"\\\"\\\\s\" in duration \"1\\\"\\\\s\""},
         {"3\xc3\xa9", "time: unknown unit \"\\xc3\\xa9\" in duration \"3\\xc3\\xa9\""},
         {"9223372036854775808ns", "time: invalid duration \"9223372036854775808ns\""},
+        {"18446744073709551617ns", "time: invalid duration \"18446744073709551617ns\""},
         {"3000000h", "time: invalid duration \"3000000h\""},
         {"99999999999999999999s", "time: invalid duration \"99999999999999999999s\""},
     };
