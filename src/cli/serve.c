@@ -60,13 +60,6 @@ static error_t serve_option(int key, char *value, struct argp_state *state)
     }
 }
 
-static void replace(char **member, const char *value)
-{
-    char *copy = mem_strdup(value);
-    mem_free(*member);
-    *member = copy;
-}
-
 static int serve_temporary(struct cli_serve *serve)
 {
     const char *parent = getenv("TMPDIR");
@@ -78,7 +71,7 @@ static int serve_temporary(struct cli_serve *serve)
         return CLI_EXIT_FAILED;
     }
     serve->temporary = template;
-    replace(&serve->config.node_data_dir, template);
+    config_replace(&serve->config.node_data_dir, template);
     return 0;
 }
 
@@ -101,7 +94,11 @@ static int serve_complete(struct serve_arguments *arguments)
         return CLI_EXIT_USAGE;
     }
     if (arguments->listen != NULL) {
-        replace(&serve->config.listen_address, arguments->listen);
+        config_replace(&serve->config.listen_address, arguments->listen);
+        serve->config.port = 0;
+    }
+    if (arguments->data_dir != NULL) {
+        config_replace(&serve->config.node_data_dir, arguments->data_dir);
     }
     if (arguments->failed == 0) {
         arguments->failed = config_check(&serve->config, &arguments->err);
@@ -115,12 +112,7 @@ static int serve_complete(struct serve_arguments *arguments)
         return CLI_EXIT_CONFIG;
     }
     serve_log_level(serve->config.log_level);
-    if (arguments->data_dir != NULL) {
-        replace(&serve->config.node_data_dir, arguments->data_dir);
-    } else if (arguments->dev) {
-        return serve_temporary(serve);
-    }
-    return 0;
+    return arguments->dev && arguments->data_dir == NULL ? serve_temporary(serve) : 0;
 }
 
 int cli_serve(int argc, char **argv, struct cli_serve *serve)

@@ -12,6 +12,15 @@
 
 #include "base/err.h"
 
+#define CONFIG_FILES_MAX 64
+
+enum config_key {
+#define X(kind, member, ...) CONFIG_KEY_##member,
+#include "config/config.def"
+#undef X
+    CONFIG_KEYS, /* how many there are */
+};
+
 struct config_list {
     char **items; /* owned */
     size_t count;
@@ -32,6 +41,8 @@ struct config {
 #undef COUNT
 #undef DURATION
 #undef LIST
+    struct config_list files;     /* loaded, in order */
+    uint16_t origin[CONFIG_KEYS]; /* which of them, from 1, gave the value; 0: none */
 };
 
 void config_init(struct config *config); /* defaults */
@@ -42,13 +53,19 @@ void config_close(struct config *config);
 int config_load(struct config *config, const char *path, struct err *err);
 
 /* Complete what depends on something else (names, ports) and judge the whole.
- * ERR_INVALID with the key and what would be right. */
+ * ERR_INVALID with the file that gave the value, the key and what would be right. */
 int config_check(struct config *config, struct err *err);
 
-/* Print every name with its kind, default and meaning, for --help and the README. */
+/* The file that gave the value of "cluster.expect", or NULL. Borrowed. */
+const char *config_origin(const struct config *config, const char *path);
+
+/* Give a text member another value; copies it. */
+void config_replace(char **member, const char *value);
+
+/* A line for every name: its default and its meaning. */
 void config_describe(void (*line)(void *ctx, const char *text), void *ctx);
 
-/* Does "host:port" name this machine's loopback, literally or as localhost? */
+/* Does "host:port" name this machine's loopback, as a number or as localhost? */
 bool config_loopback(const char *address);
 
 #endif
