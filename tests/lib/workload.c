@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/workload.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+void workload_init(struct workload *workload, uint64_t seed)
+{
+    *workload = (struct workload){0};
+    sim_random_init(&workload->random, seed);
+}
+
+static void workload_member(struct workload *workload, struct command *command)
+{
+    uint64_t id = 1 + sim_random_below(&workload->random, 5);
+    snprintf(workload->name, sizeof workload->name, "n%" PRIu64, id);
+    snprintf(workload->text, sizeof workload->text, "10.0.0.%" PRIu64 ":8558",
+             sim_random_below(&workload->random, 3));
+    if (sim_random_chance(&workload->random, 30)) {
+        command->type = COMMAND_MEMBER_DELETE;
+        command->member_delete.id = id;
+        return;
+    }
+    command->type = COMMAND_MEMBER_SET;
+    command->member_set.id = id;
+    command->member_set.level = 1;
+    command->member_set.name = text_of(workload->name);
+    command->member_set.address = text_of(workload->text);
+    command->member_set.peer_address = text_of("");
+    command->member_set.version = text_of("0.1.0");
+}
+
+static void workload_setting(struct workload *workload, struct command *command)
+{
+    static const char *const names[] = {"events_max_count", "task_events", "nothing"};
+    command->type = COMMAND_SETTING_SET;
+    command->setting_set.name = text_of(names[sim_random_below(&workload->random, 3)]);
+    command->setting_set.value = sim_random_below(&workload->random, 300);
+}
+
+void workload_command(struct workload *workload, struct command *command)
+{
+    struct sim_random *random = &workload->random;
+    *command = (struct command){.actor = text_of("")};
+    snprintf(workload->request_id, sizeof workload->request_id, "r%" PRIu64,
+             sim_random_below(random, 1000));
+    snprintf(workload->name, sizeof workload->name, "task%" PRIu64,
+             sim_random_below(random, WORKLOAD_NAMES));
+    command->request_id = text_of(workload->request_id);
+    uint64_t dice = sim_random_below(random, 100);
+    if (dice < 40) {
+        snprintf(workload->text, sizeof workload->text,
+                 "{\"condition\":{},\"module\":\"%" PRIu64 "\"}",
+                 sim_random_next(random));
+        command->type = COMMAND_TASK_CREATE;
+        command->task_create.name = text_of(workload->name);
+        command->task_create.text = text_of(workload->text);
+        command->task_create.enabled_at = 16;
+        command->task_create.enabled = sim_random_chance(random, 50);
+    } else if (dice < 70) {
+        command->type = COMMAND_TASK_ENABLE;
+        command->task_enable.name = text_of(workload->name);
+        command->task_enable.enabled = sim_random_chance(random, 50);
+    } else if (dice < 90) {
+        command->type = COMMAND_TASK_DELETE;
+        command->task_delete.name = text_of(workload->name);
+    } else if (dice < 97) {
+        workload_member(workload, command);
+    } else {
+        workload_setting(workload, command);
+    }
+}
+
+uint32_t workload_batch(struct workload *workload, struct buf *out)
+{
+    uint32_t count = 1 + (uint32_t)sim_random_below(&workload->random, 3);
+    workload->clock_ms += sim_random_below(&workload->random, 50);
+    struct batch_header header = {
+        .wall_ms = 1700000000000 + workload->clock_ms,
+        .clock_ms = workload->clock_ms,
+        .count = count,
+    };
+    batch_begin(out, &header);
+    for (uint32_t i = 0; i < count; i++) {
+        struct command command;
+        workload_command(workload, &command);
+        int rv = command_encode(out, &command, COMMAND_LEVEL, NULL);
+        assert(rv == 0);
+    }
+    return count;
+}

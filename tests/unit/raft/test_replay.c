@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The property that matters: for every k, snapshot at k, restore, replay the rest:
+ * equal bytes, equal digest. And the registry against a model that is searched from end
+ * to end. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/map.h"
+#include "base/mem.h"
+#include "lib/golden.h"
+#include "lib/workload.h"
+#include "raft/fsm.h"
+#include "raft/snapshot.h"
+
+#define LOG_BATCHES 150 /* of two commands, on average */
+
+static int collect(void *ctx, const void *data, size_t len)
+{
+    buf_put(ctx, data, len);
+    return 0;
+}
+
+static void snapshot_of(const struct registry *registry, struct buf *out)
+{
+    buf_clear(out);
+    assert_int_equal(snapshot_encode(registry, collect, out), 0);
+}
+
+/* Fed in pieces of changing size. */
+static struct registry *restored(const struct buf *bytes)
+{
+    struct snapshot_decoder *decoder = snapshot_decoder_new();
+    size_t piece = 1;
+    for (size_t at = 0; at < bytes->len;) {
+        size_t len = piece < bytes->len - at ? piece : bytes->len - at;
+        assert_int_equal(snapshot_decoder_feed(decoder, bytes->data + at, len, NULL),
+                         0);
+        at += len;
+        piece = piece * 7 % 4099 + 1;
+    }
+    struct registry *registry = snapshot_decoder_finish(decoder, NULL);
+    assert_non_null(registry);
+    return registry;
+}
+
+static void apply(struct fsm *fsm, const struct buf *batch)
+{
+    size_t count = 0;
+    assert_int_equal(fsm_apply(fsm, batch->data, batch->len, NULL, 0, &count, NULL), 0);
+}
+
+static void replay_one_log(uint64_t seed)
+{
+    struct workload workload;
+    struct buf batches[LOG_BATCHES];
+    struct buf end;
+    struct buf bytes;
+    struct buf again;
+    buf_init(&end);
+    buf_init(&bytes);
+    buf_init(&again);
+    workload_init(&workload, seed);
+    struct fsm *fsm = fsm_new();
+    for (size_t i = 0; i < LOG_BATCHES; i++) {
+        buf_init(&batches[i]);
+        workload_batch(&workload, &batches[i]);
+        apply(fsm, &batches[i]);
+    }
+    struct digest digest = registry_digest(fsm_registry(fsm));
+    snapshot_of(fsm_registry(fsm), &end);
+    fsm_free(fsm);
+
+    struct fsm *head = fsm_new();
+    for (size_t k = 0; k < LOG_BATCHES; k++) {
+        apply(head, &batches[k]);
+        snapshot_of(fsm_registry(head), &bytes);
+        struct fsm *tail = fsm_new();
+        fsm_restore(tail, restored(&bytes));
+        assert_true(digest_equal(registry_digest(fsm_registry(head)),
+                                 registry_digest(fsm_registry(tail))));
+        snapshot_of(fsm_registry(tail), &again);
+        assert_int_equal(again.len, bytes.len);
+        assert_memory_equal(again.data, bytes.data, bytes.len);
+        for (size_t i = k + 1; i < LOG_BATCHES; i++) {
+            apply(tail, &batches[i]);
+        }
+        assert_true(digest_equal(digest, registry_digest(fsm_registry(tail))));
+        snapshot_of(fsm_registry(tail), &again);
+        assert_int_equal(again.len, end.len);
+        assert_memory_equal(again.data, end.data, end.len);
+        fsm_free(tail);
+    }
+    fsm_free(head);
+    for (size_t i = 0; i < LOG_BATCHES; i++) {
+        buf_close(&batches[i]);
+    }
+    buf_close(&end);
+    buf_close(&bytes);
+    buf_close(&again);
+    map_reap(SIZE_MAX);
+}
+
+static void a_snapshot_anywhere_and_the_rest_of_the_log_give_the_same(void **state)
+{
+    (void)state;
+    uint64_t logs = getenv("MUSTER_TEST_FULL") != NULL ? 1000 : 150;
+    for (uint64_t seed = 1; seed <= logs; seed++) {
+        replay_one_log(seed);
+    }
+}
+
+static void a_frozen_root_is_unchanged_by_later_commands(void **state)
+{
+    (void)state;
+    struct workload workload;
+    struct fsm *fsm = fsm_new();
+    struct buf batch;
+    struct buf before;
+    struct buf after;
+    const struct registry *frozen = NULL;
+    struct digest digest = {0};
+    buf_init(&batch);
+    buf_init(&before);
+    buf_init(&after);
+    workload_init(&workload, 99);
+    for (size_t i = 0; i < 20000; i++) {
+        buf_clear(&batch);
+        workload_batch(&workload, &batch);
+        apply(fsm, &batch);
+        if (i % 97 == 0) {
+            if (frozen != NULL) {
+                snapshot_of(frozen, &after);
+                assert_int_equal(after.len, before.len);
+                assert_memory_equal(after.data, before.data, before.len);
+                assert_true(digest_equal(digest, registry_digest(frozen)));
+                registry_thaw(frozen);
+            }
+            frozen = registry_freeze(fsm_registry(fsm));
+            digest = registry_digest(frozen);
+            snapshot_of(frozen, &before);
+        }
+    }
+    registry_thaw(frozen);
+    buf_close(&batch);
+    buf_close(&before);
+    buf_close(&after);
+    fsm_free(fsm);
+    assert_int_equal(map_reap(SIZE_MAX), 0);
+}
+
+/* --- the model
+ * -------------------------------------------------------------------------- */
+
+struct model_task {
+    char name[16];
+    char text[128];
+    bool enabled;
+    uint64_t created;
+    uint64_t revision;
+};
+
+struct model {
+    struct model_task tasks[WORKLOAD_NAMES];
+    size_t count; /* in creation order */
+    uint64_t sequence;
+};
+
+static size_t model_find(const struct model *model, struct text name)
+{
+    size_t i = 0;
+    while (i < model->count &&
+           (strlen(model->tasks[i].name) != name.len ||
+            memcmp(model->tasks[i].name, name.data, name.len) != 0)) {
+        i++;
+    }
+    return i;
+}
+
+static int model_create(struct model *model, const struct command *command)
+{
+    if (model_find(model, command->task_create.name) < model->count) {
+        return ERR_EXISTS;
+    }
+    struct model_task *task = &model->tasks[model->count++];
+    *task = (struct model_task){.enabled = command->task_create.enabled};
+    memcpy(task->name, command->task_create.name.data, command->task_create.name.len);
+    memcpy(task->text, command->task_create.text.data, command->task_create.text.len);
+    task->created = task->revision = ++model->sequence;
+    return 0;
+}
+
+static int model_enable(struct model *model, const struct command *command)
+{
+    size_t at = model_find(model, command->task_enable.name);
+    if (at == model->count) {
+        return ERR_NOT_FOUND;
+    }
+    if (model->tasks[at].enabled != command->task_enable.enabled) {
+        model->tasks[at].enabled = command->task_enable.enabled;
+        model->tasks[at].revision = ++model->sequence;
+    }
+    return 0;
+}
+
+static int model_delete(struct model *model, const struct command *command)
+{
+    size_t at = model_find(model, command->task_delete.name);
+    if (at == model->count) {
+        return ERR_NOT_FOUND;
+    }
+    memmove(&model->tasks[at], &model->tasks[at + 1],
+            (model->count - at - 1) * sizeof model->tasks[0]);
+    model->count--;
+    model->sequence++;
+    return 0;
+}
+
+static void assert_equals_model(const struct registry *registry,
+                                const struct model *model)
+{
+    struct map_cursor cursor;
+    size_t enabled = 0;
+    assert_int_equal(registry_sequence(registry), model->sequence);
+    assert_int_equal(registry_task_count(registry), model->count);
+    registry_task_seek(registry, 0, &cursor);
+    for (size_t i = 0; i < model->count; i++) {
+        const struct task *task = registry_task_next(&cursor);
+        const struct model_task *wanted = &model->tasks[i];
+        assert_non_null(task);
+        assert_string_equal(task->name, wanted->name);
+        assert_string_equal(task->text, wanted->text);
+        assert_int_equal(task->enabled, wanted->enabled);
+        assert_int_equal(task->created, wanted->created);
+        assert_int_equal(task->revision, wanted->revision);
+        assert_ptr_equal(task,
+                         registry_task(registry, wanted->name, strlen(wanted->name)));
+        enabled += wanted->enabled;
+    }
+    assert_null(registry_task_next(&cursor));
+    assert_int_equal(registry_task_enabled_count(registry), enabled);
+    const struct event_log *events = registry_events(registry);
+    assert_int_equal(events->next, model->sequence + 1);
+    for (uint64_t seq = events->first; seq < events->next; seq++) {
+        assert_int_equal(event_log_after(events, seq - 1)->seq, seq);
+    }
+}
+
+static void a_million_commands_are_what_the_naive_registry_says(void **state)
+{
+    (void)state;
+    uint64_t commands = getenv("MUSTER_TEST_FULL") != NULL ? 1000000 : 100000;
+    struct workload workload;
+    struct model model = {.count = 0};
+    struct registry *registry = registry_new();
+    workload_init(&workload, 3);
+    for (uint64_t i = 0; i < commands; i++) {
+        struct change change = {.wall_ms = i, .request_id = "r", .actor = ""};
+        struct command command;
+        workload_command(&workload, &command);
+        if (command.type == COMMAND_TASK_CREATE) {
+            struct task_draft draft = {
+                .name = command.task_create.name.data,
+                .name_len = command.task_create.name.len,
+                .text = command.task_create.text.data,
+                .text_len = command.task_create.text.len,
+                .enabled_at = command.task_create.enabled_at,
+                .enabled = command.task_create.enabled,
+            };
+            assert_int_equal(registry_task_create(registry, &change, &draft),
+                             model_create(&model, &command));
+        } else if (command.type == COMMAND_TASK_ENABLE) {
+            assert_int_equal(registry_task_enable(registry, &change,
+                                                  command.task_enable.name.data,
+                                                  command.task_enable.name.len,
+                                                  command.task_enable.enabled),
+                             model_enable(&model, &command));
+        } else if (command.type == COMMAND_TASK_DELETE) {
+            assert_int_equal(registry_task_delete(registry, &change,
+                                                  command.task_delete.name.data,
+                                                  command.task_delete.name.len),
+                             model_delete(&model, &command));
+        }
+        if (i % 1009 == 0) {
+            assert_equals_model(registry, &model);
+        }
+    }
+    assert_equals_model(registry, &model);
+    registry_free(registry);
+    assert_int_equal(map_reap(SIZE_MAX), 0);
+}
+
+/* --- damage and frozen bytes
+ * --------------------------------------------------------------- */
+
+static void damaged_snapshots_are_refused(void **state)
+{
+    (void)state;
+    struct workload workload;
+    struct fsm *fsm = fsm_new();
+    struct buf batch;
+    struct buf bytes;
+    buf_init(&batch);
+    buf_init(&bytes);
+    workload_init(&workload, 5);
+    for (size_t i = 0; i < 12; i++) {
+        buf_clear(&batch);
+        workload_batch(&workload, &batch);
+        apply(fsm, &batch);
+    }
+    snapshot_of(fsm_registry(fsm), &bytes);
+    struct err err;
+    for (size_t len = 0; len < bytes.len; len++) {
+        struct snapshot_decoder *decoder = snapshot_decoder_new();
+        assert_int_equal(snapshot_decoder_feed(decoder, bytes.data, len, &err), 0);
+        assert_null(snapshot_decoder_finish(decoder, &err));
+        assert_int_equal(err.code, ERR_CORRUPT);
+    }
+    for (size_t at = 0; at < bytes.len * 8; at++) {
+        uint8_t *copy = mem_dup(bytes.data, bytes.len);
+        copy[at / 8] = (uint8_t)(copy[at / 8] ^ 1u << at % 8);
+        struct snapshot_decoder *decoder = snapshot_decoder_new();
+        if (snapshot_decoder_feed(decoder, copy, bytes.len, &err) != 0) {
+            snapshot_decoder_free(decoder);
+        } else {
+            assert_null(snapshot_decoder_finish(decoder, &err));
+        }
+        mem_free(copy);
+    }
+    buf_close(&batch);
+    buf_close(&bytes);
+    fsm_free(fsm);
+    map_reap(SIZE_MAX);
+}
+
+static struct command golden_command(enum command_type type)
+{
+    struct command command = {
+        .type = type,
+        .request_id = text_of("0e0290f9-94df-3a4a-fd17-72467a16083c"),
+        .actor = text_of("somebody"),
+    };
+    switch (type) {
+    case COMMAND_TASK_CREATE:
+        command.task_create.name = text_of("task_a");
+        command.task_create.text = text_of("{\"condition\":{},\"module\":\"m\"}");
+        command.task_create.enabled_at = 16;
+        command.task_create.enabled = true;
+        break;
+    case COMMAND_TASK_ENABLE:
+        command.task_enable.name = text_of("task_a");
+        command.task_enable.enabled = false;
+        break;
+    case COMMAND_TASK_DELETE:
+        command.task_delete.name = text_of("task_a");
+        break;
+    case COMMAND_MEMBER_SET:
+        command.member_set.id = 0x0123456789abcdef;
+        command.member_set.level = 1;
+        command.member_set.name = text_of("n1");
+        command.member_set.address = text_of("10.0.0.1:8558");
+        command.member_set.peer_address = text_of("10.0.0.1:8658");
+        command.member_set.version = text_of("0.1.0");
+        break;
+    case COMMAND_MEMBER_DELETE:
+        command.member_delete.id = 0x0123456789abcdef;
+        break;
+    case COMMAND_SETTING_SET:
+        command.setting_set.name = text_of("task_events");
+        command.setting_set.value = 7;
+        break;
+    }
+    return command;
+}
+
+static const enum command_type golden_types[] = {
+#define X(SYMBOL, number, level, name, fields) COMMAND_##SYMBOL,
+#include "raft/commands.def"
+#undef X
+};
+
+static void every_command_is_written_as_it_always_was(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof golden_types / sizeof golden_types[0]; i++) {
+        struct command command = golden_command(golden_types[i]);
+        struct buf out;
+        buf_init(&out);
+        assert_int_equal(command_encode(&out, &command, COMMAND_LEVEL, NULL), 0);
+        char *name = mem_printf("command_%s.hex", command_name(command.type));
+        golden_check(name, out.data, out.len);
+        mem_free(name);
+        buf_close(&out);
+    }
+}
+
+static void a_batch_and_a_snapshot_are_written_as_they_always_were(void **state)
+{
+    (void)state;
+    struct batch_header header = {.wall_ms = 1700000000000, .clock_ms = 1234};
+    for (size_t i = 0; i < sizeof header.chance; i++) {
+        header.chance[i] = (uint8_t)(i * 17);
+    }
+    struct buf batch;
+    struct buf bytes;
+    buf_init(&batch);
+    buf_init(&bytes);
+    batch_begin(&batch, &header);
+    uint32_t count = 0;
+    for (size_t i = 0; i < sizeof golden_types / sizeof golden_types[0]; i++) {
+        if (golden_types[i] != COMMAND_TASK_DELETE &&
+            golden_types[i] != COMMAND_MEMBER_DELETE) {
+            struct command command = golden_command(golden_types[i]);
+            assert_int_equal(command_encode(&batch, &command, COMMAND_LEVEL, NULL), 0);
+            count++;
+        }
+    }
+    batch_set_count(&batch, count);
+    golden_check("batch.hex", batch.data, batch.len);
+    struct fsm *fsm = fsm_new();
+    apply(fsm, &batch);
+    snapshot_of(fsm_registry(fsm), &bytes);
+    golden_check("snapshot.hex", bytes.data, bytes.len);
+    buf_close(&batch);
+    buf_close(&bytes);
+    fsm_free(fsm);
+    map_reap(SIZE_MAX);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_snapshot_anywhere_and_the_rest_of_the_log_give_the_same),
+        cmocka_unit_test(a_frozen_root_is_unchanged_by_later_commands),
+        cmocka_unit_test(a_million_commands_are_what_the_naive_registry_says),
+        cmocka_unit_test(damaged_snapshots_are_refused),
+        cmocka_unit_test(every_command_is_written_as_it_always_was),
+        cmocka_unit_test(a_batch_and_a_snapshot_are_written_as_they_always_were),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
