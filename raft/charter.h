@@ -37,6 +37,11 @@ void charter_get(struct cursor *cursor, struct charter *out);
 /* Could it be a cluster? As charter_get() checks. */
 bool charter_valid(const struct charter *charter);
 
+/* 1..LIMIT_NAME_BYTES bytes, none a control character. */
+bool charter_name_valid(const char *name);
+/* Fewer than LIMIT_ADDRESS_BYTES printable ASCII bytes without space; may be empty. */
+bool charter_address_valid(const char *address);
+
 bool charter_row_equal(const struct charter_row *a, const struct charter_row *b);
 /* The same members with the same names and addresses, whatever the cluster ids are. */
 bool charter_same_members(const struct charter *a, const struct charter *b);

@@ -44,7 +44,7 @@ int identity_open(struct identity *out, struct disk *disk, struct clock *clock,
  * on the disk: the process must end. */
 int identity_save(const struct identity *identity, struct disk *disk, struct err *err);
 
-/* Does `charter` make this node its offerer? The lowest id offers. */
+/* Is the pledge this node's own offer? The lowest id offers. */
 bool identity_offers(const struct identity *identity);
 
 #endif

@@ -454,6 +454,7 @@ static void node_copy_options(struct node *node, const struct node_options *opti
 
 static void node_free(struct node *node)
 {
+    clock_defer_cancel(node->options.clock, &node->turn);
     applier_close(&node->applier);
     propose_free(node->propose);
     fsm_free(node->fsm);
@@ -518,7 +519,6 @@ int node_start(struct node **out, const struct node_options *options, struct err
         rv = node_begin(node, err);
     }
     if (rv != 0) {
-        clock_defer_cancel(options->clock, &node->turn);
         node_free(node);
         return rv;
     }
