@@ -11,8 +11,9 @@
 #include "base/limits.h"
 #include "raft/link.h"
 
-#define ACQUAINTANCE_MAX (2 * LIMIT_MEMBERS) /* members, and who wants to become one   \
-                                              */
+#define ACQUAINTANCE_MAX                                                               \
+    (2 * LIMIT_MEMBERS) /* members, and who wants to become one                        \
+                         */
 
 struct acquaintance {
     uint64_t id; /* 0 = free */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Time and chance as the core sees them: monotonic now, wall now, timers, "at the end of
- * this turn", random numbers. clock_uv drives it in life, tests/sim from one seed.
+/* Time and chance as the core sees them: monotonic now, wall now, timers, "at the end
+ * of this turn", random numbers. clock_uv drives it in life, tests/sim from one seed.
  *
  * The timer heap and the list of deferred work are here, once; a backend gives four
  * functions and calls clock_run(). */
@@ -66,7 +66,8 @@ bool clock_timer_active(const struct clock_timer *timer);
 void clock_defer(struct clock *clock, struct clock_task *task);
 void clock_defer_cancel(struct clock *clock, struct clock_task *task);
 
-/* For backends: run deferred work and due timers, then tell ops->wake the next moment. */
+/* For backends: run deferred work and due timers, then tell ops->wake the next moment.
+ */
 void clock_run(struct clock *clock);
 
 #endif

@@ -3,13 +3,14 @@
  * has one that tears, loses, reorders, flips and fails.
  *
  * Work is *asynchronous*: disk_submit() hands a job to the pool, where job->work() may
- * call the file operations below one after the other; when it returned, job->done() runs
- * on the loop, later, exactly once, never from inside disk_submit(). At start-up, before
- * the loop runs, the operations may also be called directly. Operations on different
- * files may run in several jobs at once; a file belongs to one job at a time.
+ * call the file operations below one after the other; when it returned, job->done()
+ * runs on the loop, later, exactly once, never from inside disk_submit(). At start-up,
+ * before the loop runs, the operations may also be called directly. Operations on
+ * different files may run in several jobs at once; a file belongs to one job at a time.
  *
  * Names are relative to the folder and have no '/'. A failed operation leaves ERR_IO
- * (ERR_FULL for no space, ERR_NOT_FOUND for no such file) and a sentence with the path. */
+ * (ERR_FULL for no space, ERR_NOT_FOUND for no such file) and a sentence with the path.
+ */
 #ifndef RAFT_DISK_H
 #define RAFT_DISK_H
 
@@ -23,7 +24,8 @@ struct disk;
 struct disk_file;
 
 struct disk_job {
-    void (*work)(struct disk_job *job); /* in the pool: touches only what the job owns */
+    void (*work)(
+        struct disk_job *job); /* in the pool: touches only what the job owns */
     void (*done)(struct disk_job *job); /* on the loop */
     void *owner;
     void *backend; /* the disk's own use */
@@ -48,8 +50,10 @@ struct disk_ops {
     int (*sync)(struct disk_file *file, struct err *err); /* data and what finds it */
     int (*rename)(struct disk *disk, const char *from, const char *to, struct err *err);
     int (*remove)(struct disk *disk, const char *name, struct err *err);
-    int (*sync_folder)(struct disk *disk, struct err *err); /* creates, renames, removes */
-    /* Every regular file's name, in ascending byte order; a folder in it is ERR_INVALID. */
+    int (*sync_folder)(struct disk *disk,
+                       struct err *err); /* creates, renames, removes */
+    /* Every regular file's name, in ascending byte order; a folder in it is
+     * ERR_INVALID. */
     int (*list)(struct disk *disk, void (*name)(void *ctx, const char *name), void *ctx,
                 struct err *err);
     int (*free_bytes)(struct disk *disk, uint64_t *out, struct err *err);
@@ -74,7 +78,8 @@ void disk_uv_close(struct disk *disk); /* no job may be pending; releases the lo
 int disk_open(struct disk *disk, const char *name, enum disk_open_mode mode,
               struct disk_file **out, struct err *err);
 void disk_close(struct disk *disk, struct disk_file *file);
-int disk_size(struct disk *disk, struct disk_file *file, uint64_t *out, struct err *err);
+int disk_size(struct disk *disk, struct disk_file *file, uint64_t *out,
+              struct err *err);
 int disk_read(struct disk *disk, struct disk_file *file, uint64_t offset, void *data,
               size_t len, struct err *err);
 int disk_write(struct disk *disk, struct disk_file *file, uint64_t offset,

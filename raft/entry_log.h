@@ -33,12 +33,16 @@ struct entry_log {
 
 void entry_log_init(struct entry_log *log, uint64_t first);
 void entry_log_close(struct entry_log *log);
-void entry_log_reset(struct entry_log *log, uint64_t first); /* forget all; the next is `first` */
+void entry_log_reset(struct entry_log *log,
+                     uint64_t first); /* forget all; the next is `first` */
 uint64_t entry_log_first(const struct entry_log *log);
 uint64_t entry_log_last(const struct entry_log *log); /* first - 1 when empty */
-void entry_log_append(struct entry_log *log, const struct entry *entry); /* takes its reference */
-void entry_log_truncate(struct entry_log *log, uint64_t index);          /* drop index and after */
-void entry_log_drop_prefix(struct entry_log *log, uint64_t index);       /* drop up to and with */
+void entry_log_append(struct entry_log *log,
+                      const struct entry *entry); /* takes its reference */
+void entry_log_truncate(struct entry_log *log,
+                        uint64_t index); /* drop index and after */
+void entry_log_drop_prefix(struct entry_log *log,
+                           uint64_t index); /* drop up to and with */
 const struct entry *entry_log_get(const struct entry_log *log,
                                   uint64_t index); /* NULL: not here */
 

@@ -38,8 +38,9 @@ int fsm_apply(struct fsm *fsm, const void *batch, size_t len, struct result *res
  * called with the range (old sequence, new sequence]. */
 void fsm_restore(struct fsm *fsm, struct registry *registry);
 
-/* News: events in (from, to] are in the registry's event log (or fell out of it). Called
- * on the loop, after apply, before any client is answered. Embedded in its owner. */
+/* News: events in (from, to] are in the registry's event log (or fell out of it).
+ * Called on the loop, after apply, before any client is answered. Embedded in its
+ * owner. */
 struct fsm_watch {
     void (*changed)(struct fsm_watch *watch, uint64_t from, uint64_t to);
     void *owner;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* libraft's memory: ours, which cannot fail. Its out-of-memory paths are not trusted. */
+/* libraft's memory: ours, which cannot fail. Its out-of-memory paths are not trusted.
+ */
 #ifndef RAFT_HEAP_H
 #define RAFT_HEAP_H
 

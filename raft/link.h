@@ -2,9 +2,10 @@
 /* What carries frames between nodes, as the core sees it. raft/peer/ is the real one
  * (TCP), tests/sim has one that loses, delays, reorders across links and partitions.
  *
- * A frame is delivered whole or not at all; frames from one node to another that arrive,
- * arrive in order within one connection; a loss is always legal. Nodes find each other by
- * address, then introduce themselves with a hello: from then on the node id counts. */
+ * A frame is delivered whole or not at all; frames from one node to another that
+ * arrive, arrive in order within one connection; a loss is always legal. Nodes find
+ * each other by address, then introduce themselves with a hello: from then on the node
+ * id counts. */
 #ifndef RAFT_LINK_H
 #define RAFT_LINK_H
 
@@ -16,16 +17,16 @@
 
 #define LINK_PROTOCOL 1
 
-/* How a node introduces itself; sent first on each connection and again when it changes.
- * Strings are terminated and borrowed for the call. */
+/* How a node introduces itself; sent first on each connection and again when it
+ * changes. Strings are terminated and borrowed for the call. */
 struct hello {
     uint32_t protocol;
     uint64_t cluster_id; /* 0 = blank: belongs to no cluster yet */
     uint64_t node_id;
     uint64_t start_counter;
-    uint64_t pledge;     /* cluster id it holds a pledge for, 0 = none */
-    uint32_t expect;     /* cluster size it is configured for */
-    uint32_t level;      /* highest feature level */
+    uint64_t pledge; /* cluster id it holds a pledge for, 0 = none */
+    uint32_t expect; /* cluster size it is configured for */
+    uint32_t level;  /* highest feature level */
     const char *name;
     const char *peer_address; /* where it listens for peers, as others reach it */
     const char *api_address;  /* its HTTP API, as clients reach it */
@@ -34,8 +35,8 @@ struct hello {
 
 /* What the transport reports, on the loop, never from inside a call into it. */
 struct link_events {
-    /* The node introduced itself on a connection of ours to it (frames can be sent) or on
-     * one of its to us, or its introduction changed. Not called for nodes of another
+    /* The node introduced itself on a connection of ours to it (frames can be sent) or
+     * on one of its to us, or its introduction changed. Not called for nodes of another
      * cluster: those are refused with a log line. */
     void (*hello)(void *owner, const struct hello *hello);
     /* A frame from that node. Borrowed for the call. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who is a member, as the payload of an ENTRY_CONFIGURATION entry: the only place beside
- * the engine that knows libraft's encoding of it. Order of members matters to libraft and
- * is kept. */
+/* Who is a member, as the payload of an ENTRY_CONFIGURATION entry: the only place
+ * beside the engine that knows libraft's encoding of it. Order of members matters to
+ * libraft and is kept. */
 #ifndef RAFT_MEMBERSHIP_H
 #define RAFT_MEMBERSHIP_H
 
@@ -16,7 +16,7 @@
 
 struct membership_row {
     uint64_t id;
-    bool voter; /* else a standby: gets the log, does not vote */
+    bool voter;                        /* else a standby: gets the log, does not vote */
     char address[LIMIT_ADDRESS_BYTES]; /* peer address, terminated */
 };
 

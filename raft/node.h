@@ -32,14 +32,16 @@ struct node_options {
     size_t peer_count;
     uint32_t election_timeout_ms;
     uint32_t heartbeat_ms;
-    uint64_t segment_bytes;   /* 0 = default */
-    uint64_t snapshot_bytes;  /* log bytes after which a snapshot is taken; 0 = default */
+    uint64_t segment_bytes; /* 0 = default */
+    uint64_t
+        snapshot_bytes; /* log bytes after which a snapshot is taken; 0 = default */
     void *owner;
     /* The node cannot go on (disk error, damaged entry, removed): end the process. */
     void (*failed)(void *owner, const struct err *err);
 };
 
-/* Load what the disk holds and join in. The strings are copied. Errors name the file. */
+/* Load what the disk holds and join in. The strings are copied. Errors name the file.
+ */
 int node_start(struct node **out, const struct node_options *options, struct err *err);
 
 /* Stop for good; `stopped` is called later and the node is gone. Waiting proposals are
@@ -51,7 +53,7 @@ struct fsm *node_fsm(struct node *node); /* to subscribe to changes */
 struct propose *node_propose(struct node *node);
 
 enum node_role {
-    NODE_FORMING,   /* in no cluster yet */
+    NODE_FORMING, /* in no cluster yet */
     NODE_FOLLOWER,
     NODE_CANDIDATE,
     NODE_LEADER,
@@ -74,7 +76,7 @@ struct node_status {
     /* Since the leader last had a majority's word (DESIGN, spec/muster.md 3);
      * UINT64_MAX: never. */
     uint64_t last_contact_ms;
-    uint64_t lag;       /* entries the leader had committed at last contact, not applied */
+    uint64_t lag; /* entries the leader had committed at last contact, not applied */
     bool disk_full;
     const char *trouble; /* why there is no leader or no cluster; "" if all is well */
 };
@@ -82,15 +84,15 @@ void node_status(struct node *node, struct node_status *out);
 
 struct node_member {
     uint64_t id;
-    const char *name;         /* "" if the row is not there yet */
-    const char *address;      /* API */
+    const char *name;    /* "" if the row is not there yet */
+    const char *address; /* API */
     const char *peer_address;
     bool voter;
     bool leader;
     bool self;
-    bool reachable;           /* self, or a link to it is up */
-    uint64_t match;           /* leader only: highest index known to be durable there */
-    char reason[128];         /* why it is not reachable */
+    bool reachable;   /* self, or a link to it is up */
+    uint64_t match;   /* leader only: highest index known to be durable there */
+    char reason[128]; /* why it is not reachable */
 };
 /* Fills up to `capacity` rows in order of name; returns how many there are. */
 size_t node_members(struct node *node, struct node_member *out, size_t capacity);

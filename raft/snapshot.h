@@ -18,12 +18,14 @@ int snapshot_encode(const struct registry *frozen,
 /* A restorer is fed pieces of any size; the loop thread or one pool job, not both. */
 struct snapshot_decoder;
 struct snapshot_decoder *snapshot_decoder_new(void);
-int snapshot_decoder_feed(struct snapshot_decoder *decoder, const void *data, size_t len,
-                          struct err *err); /* ERR_CORRUPT with offset, ERR_UNSUPPORTED */
+int snapshot_decoder_feed(
+    struct snapshot_decoder *decoder, const void *data, size_t len,
+    struct err *err); /* ERR_CORRUPT with offset, ERR_UNSUPPORTED */
 /* The registry, owned by the caller; NULL and ERR_CORRUPT if the end is missing. Frees
  * the decoder in either case. */
 struct registry *snapshot_decoder_finish(struct snapshot_decoder *decoder,
                                          struct err *err);
-void snapshot_decoder_free(struct snapshot_decoder *decoder); /* abandon; NULL is fine */
+void snapshot_decoder_free(
+    struct snapshot_decoder *decoder); /* abandon; NULL is fine */
 
 #endif

@@ -208,6 +208,7 @@ static void remote_connect(struct remote *remote, const struct addrinfo *found)
     for (const struct addrinfo *at = found; at != NULL; at = at->ai_next) {
         count++;
     }
+    assert(count > 0);
     const struct addrinfo *chosen = found;
     for (unsigned skip = remote->choice++ % count; skip > 0; skip--) {
         chosen = chosen->ai_next;

@@ -232,6 +232,7 @@ static int opening_unanchored_segment(struct opening *opening, uint64_t number)
     char name[FORMAT_NAME_MAX];
     format_segment_name(name, number);
     int result = opening_read_segment(opening, number, &file, &data, &size);
+    assert(result != 0 || data != NULL);
     for (uint64_t at = FORMAT_SECTOR; result == 0 && at < size; at++) {
         if (data[at] != 0) {
             result = format_damaged(opening->err, store->ids.path, name, at,

@@ -28,7 +28,7 @@ void buf_put_u32(struct buf *buf, uint32_t value);
 void buf_put_u64(struct buf *buf, uint64_t value);
 /* u32 length, then the bytes; `data` may be NULL when `len` is 0. */
 void buf_put_blob(struct buf *buf, const void *data, size_t len);
-void buf_put_text(struct buf *buf, const char *text); /* as a blob, no terminator */
+void buf_put_text(struct buf *buf, const char *text);     /* as a blob, no terminator */
 void buf_printf(struct buf *buf, const char *format, ...) /* text, no terminator */
     __attribute__((format(printf, 2, 3)));
 /* Overwrite a u32 written earlier at `offset` (a length known only later). */
@@ -42,10 +42,10 @@ struct cursor {
 };
 
 void cursor_init(struct cursor *cursor, const void *data, size_t len);
-bool cursor_ok(const struct cursor *cursor);    /* nothing failed so far */
-bool cursor_done(const struct cursor *cursor);  /* ok and all bytes read */
+bool cursor_ok(const struct cursor *cursor);   /* nothing failed so far */
+bool cursor_done(const struct cursor *cursor); /* ok and all bytes read */
 size_t cursor_left(const struct cursor *cursor);
-void cursor_fail(struct cursor *cursor);        /* the reader found nonsense */
+void cursor_fail(struct cursor *cursor); /* the reader found nonsense */
 uint8_t cursor_u8(struct cursor *cursor);
 uint16_t cursor_u16(struct cursor *cursor);
 uint32_t cursor_u32(struct cursor *cursor);

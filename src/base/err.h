@@ -13,23 +13,23 @@
 
 enum err_code {
     ERR_NONE = 0,
-    ERR_INVALID = -1,         /* what was given is wrong as the text says */
-    ERR_NOT_FOUND = -2,       /* nothing of that name */
-    ERR_EXISTS = -3,          /* the name is taken */
-    ERR_CONFLICT = -4,        /* the state does not allow it now */
-    ERR_PRECONDITION = -5,    /* the version asked for is not the current one */
-    ERR_NOT_LEADER = -6,      /* another node leads; nothing happened */
-    ERR_UNAVAILABLE = -7,     /* no majority, or not ready; nothing happened */
-    ERR_BUSY = -8,            /* a bounded queue is full; nothing happened */
-    ERR_FULL = -9,            /* the disk is full; nothing happened */
+    ERR_INVALID = -1,          /* what was given is wrong as the text says */
+    ERR_NOT_FOUND = -2,        /* nothing of that name */
+    ERR_EXISTS = -3,           /* the name is taken */
+    ERR_CONFLICT = -4,         /* the state does not allow it now */
+    ERR_PRECONDITION = -5,     /* the version asked for is not the current one */
+    ERR_NOT_LEADER = -6,       /* another node leads; nothing happened */
+    ERR_UNAVAILABLE = -7,      /* no majority, or not ready; nothing happened */
+    ERR_BUSY = -8,             /* a bounded queue is full; nothing happened */
+    ERR_FULL = -9,             /* the disk is full; nothing happened */
     ERR_OUTCOME_UNKNOWN = -10, /* it may still happen, or has */
-    ERR_TIMEOUT = -11,        /* a deadline passed */
-    ERR_CANCELLED = -12,      /* the owner stopped it */
-    ERR_TOO_LARGE = -13,      /* over a limit of base/limits.h */
-    ERR_UNSUPPORTED = -14,    /* this build or level cannot do it */
-    ERR_CORRUPT = -15,        /* stored or received bytes are damaged */
-    ERR_IO = -16,             /* the operating system refused */
-    ERR_INTERNAL = -17,       /* a bug of ours */
+    ERR_TIMEOUT = -11,         /* a deadline passed */
+    ERR_CANCELLED = -12,       /* the owner stopped it */
+    ERR_TOO_LARGE = -13,       /* over a limit of base/limits.h */
+    ERR_UNSUPPORTED = -14,     /* this build or level cannot do it */
+    ERR_CORRUPT = -15,         /* stored or received bytes are damaged */
+    ERR_IO = -16,              /* the operating system refused */
+    ERR_INTERNAL = -17,        /* a bug of ours */
 };
 
 struct err {

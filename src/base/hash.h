@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A fast 64-bit hash for tables and state digests: the same bytes give the same value on
- * every machine and in every release. Not for secrets. */
+/* A fast 64-bit hash for tables and state digests: the same bytes give the same value
+ * on every machine and in every release. Not for secrets. */
 #ifndef BASE_HASH_H
 #define BASE_HASH_H
 

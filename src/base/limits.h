@@ -5,32 +5,32 @@
 #define BASE_LIMITS_H
 
 /* HTTP */
-#define LIMIT_HEAD_BYTES           (16 * 1024)   /* request line and headers */
-#define LIMIT_BODY_BYTES           (1024 * 1024)
-#define LIMIT_JSON_DEPTH           16
-#define LIMIT_JSON_VALUES          10000 /* strings, numbers, objects … and keys */
-#define LIMIT_REQUEST_MS           10000 /* whole request, and idle */
-#define LIMIT_CONNECTIONS          2048
-#define LIMIT_CONNECTIONS_ADDRESS  1024
-#define LIMIT_REQUEST_ID_BYTES     64
-#define LIMIT_WRITE_DEADLINE_MS    10000 /* accepted write without an outcome: 504 */
+#define LIMIT_HEAD_BYTES          (16 * 1024) /* request line and headers */
+#define LIMIT_BODY_BYTES          (1024 * 1024)
+#define LIMIT_JSON_DEPTH          16
+#define LIMIT_JSON_VALUES         10000 /* strings, numbers, objects … and keys */
+#define LIMIT_REQUEST_MS          10000 /* whole request, and idle */
+#define LIMIT_CONNECTIONS         2048
+#define LIMIT_CONNECTIONS_ADDRESS 1024
+#define LIMIT_REQUEST_ID_BYTES    64
+#define LIMIT_WRITE_DEADLINE_MS   10000 /* accepted write without an outcome: 504 */
 
 /* Tasks */
-#define LIMIT_NAME_BYTES           128
+#define LIMIT_NAME_BYTES 128
 
 /* Proposals waiting for their outcome */
-#define LIMIT_PROPOSALS            4096
-#define LIMIT_PROPOSAL_BYTES       (64u * 1024 * 1024)
-#define LIMIT_BATCH_COMMANDS       1024
-#define LIMIT_BATCH_BYTES          (2u * 1024 * 1024)
+#define LIMIT_PROPOSALS      4096
+#define LIMIT_PROPOSAL_BYTES (64u * 1024 * 1024)
+#define LIMIT_BATCH_COMMANDS 1024
+#define LIMIT_BATCH_BYTES    (2u * 1024 * 1024)
 
 /* Log and peers */
-#define LIMIT_ENTRY_BYTES          (4u * 1024 * 1024) /* one Raft entry */
-#define LIMIT_FRAME_BYTES          (8u * 1024 * 1024) /* one peer frame */
-#define LIMIT_PEER_QUEUE_BYTES     (32u * 1024 * 1024)
-#define LIMIT_HANDSHAKE_MS         5000
-#define LIMIT_HANDSHAKES           64
-#define LIMIT_MEMBERS              16
-#define LIMIT_ADDRESS_BYTES        256
+#define LIMIT_ENTRY_BYTES      (4u * 1024 * 1024) /* one Raft entry */
+#define LIMIT_FRAME_BYTES      (8u * 1024 * 1024) /* one peer frame */
+#define LIMIT_PEER_QUEUE_BYTES (32u * 1024 * 1024)
+#define LIMIT_HANDSHAKE_MS     5000
+#define LIMIT_HANDSHAKES       64
+#define LIMIT_MEMBERS          16
+#define LIMIT_ADDRESS_BYTES    256
 
 #endif

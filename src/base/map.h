@@ -61,7 +61,8 @@ struct map_cursor {
 /* Position at the first key >= `key` (first of all with key_len 0). */
 void map_seek(const struct map *map, const void *key, size_t key_len,
               struct map_cursor *cursor);
-/* The value at the cursor, then step on; NULL at the end. `key`, `key_len` may be NULL. */
+/* The value at the cursor, then step on; NULL at the end. `key`, `key_len` may be NULL.
+ */
 void *map_next(struct map_cursor *cursor, const void **key, size_t *key_len);
 
 /* Free up to `node_count` garbage nodes; returns how many are left. The daemon calls it

@@ -63,8 +63,9 @@ static void a_blob_over_its_maximum_fails(void **state)
     (void)state;
     struct cursor cursor;
     size_t len = 99;
-    cursor_init(&cursor, "\x03\x00\x00\x00"
-                         "abc",
+    cursor_init(&cursor,
+                "\x03\x00\x00\x00"
+                "abc",
                 7);
     assert_null(cursor_blob(&cursor, 2, &len));
     assert_int_equal(len, 0);

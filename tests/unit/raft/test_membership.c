@@ -43,7 +43,8 @@ static void what_is_encoded_is_decoded_in_order(void **state)
     assert_int_equal(membership_decode(&back, bytes->data, bytes->len, NULL), 0);
     assert_same(&members, &back);
     assert_int_equal(membership_voter_count(&back), 2);
-    assert_string_equal(membership_find(&back, INT64_MAX - 1)->address, "10.0.0.2:8658");
+    assert_string_equal(membership_find(&back, INT64_MAX - 1)->address,
+                        "10.0.0.2:8658");
     assert_null(membership_find(&back, 1));
     bytes_unref(bytes);
 }
