@@ -18,6 +18,9 @@ void rules_switch_off(uint32_t rules)
 /* Forget the first `count` entries of an append. */
 static void message_skip(struct message *message, size_t count)
 {
+    if (count == 0) {
+        return;
+    }
     for (size_t i = 0; i < count; i++) {
         bytes_unref(message->entries[i].data);
     }

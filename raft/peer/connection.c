@@ -97,7 +97,7 @@ void connection_close(struct connection *connection, const char *reason)
         return;
     }
     if (connection->reason[0] == '\0') {
-        snprintf(connection->reason, sizeof connection->reason, "%s", reason);
+        snprintf(connection->reason, sizeof connection->reason, "%.120s", reason);
     }
     connection->phase = CONNECTION_CLOSING;
     clock_timer_stop(connection->clock, &connection->deadline);

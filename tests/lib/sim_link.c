@@ -179,8 +179,8 @@ static void net_wire_break(struct sim_net *net, size_t from, size_t to, bool tel
     wire->epoch++;
     struct sim_port *dialler = net->ports[from];
     if (tell && dialler->attached) {
-        net_post(net, PARCEL_DOWN, to, from, wire->peer_id,
-                 sim_time_now_us(net->time) + net_latency(net));
+        /* at once: a link tells of the end before it tells of a new beginning */
+        net_post(net, PARCEL_DOWN, to, from, wire->peer_id, sim_time_now_us(net->time));
     }
 }
 
@@ -209,7 +209,7 @@ static void port_dial_one(struct sim_port *port, size_t to)
         if (wire->was_up) {
             wire->was_up = false;
             net_post(net, PARCEL_REFUSED, to, port->slot, wire->peer_id,
-                     sim_time_now_us(net->time) + net_latency(net));
+                     sim_time_now_us(net->time));
         }
         return;
     }

@@ -56,9 +56,10 @@ struct sim_node {
     uint32_t life;
     enum sim_disk_loss loss;
     struct sim_event restart;
-    char name[8];
-    char address[16];
-    char api[16];
+    struct sim_event burial;
+    char name[32];
+    char address[32];
+    char api[32];
 };
 
 struct world {
@@ -294,15 +295,23 @@ static void sim_node_failed(void *owner, const struct err *err)
     }
 }
 
-static void sim_node_gone(void *owner)
+/* Not from inside the clock that goes with it. */
+static void sim_node_bury(struct sim_event *event)
 {
-    struct sim_node *sim = owner;
-    sim->node = NULL;
+    struct sim_node *sim = event->owner;
     sim->state = SIM_NODE_DOWN;
     sim_clock_free(sim->clock);
     sim->clock = NULL;
     sim_disk_drop_jobs(sim->disk);
     sim_disk_power_on(sim->disk, sim->loss);
+}
+
+static void sim_node_gone(void *owner)
+{
+    struct sim_node *sim = owner;
+    sim->node = NULL;
+    sim->burial = (struct sim_event){.fire = sim_node_bury, .owner = sim};
+    sim_time_queue(sim->world->time, &sim->burial, sim_time_now_us(sim->world->time));
 }
 
 static void sim_node_restart(struct sim_event *event)
@@ -498,6 +507,26 @@ static void world_heal(struct world *world)
     world_trace(world, "healed");
 }
 
+/* Why it is not well, node by node. */
+static void world_explain(struct world *world)
+{
+    for (size_t i = 0; i < world->options->nodes; i++) {
+        struct sim_node *sim = &world->nodes[i];
+        struct node_status status = {.trouble = "", .leader_name = ""};
+        if (sim->state == SIM_NODE_UP) {
+            node_status(sim->node, &status);
+        }
+        world_trace(world,
+                    "n%zu: %s, term %" PRIu64 " commit %" PRIu64 " applied %" PRIu64
+                    " leader %s%s%s",
+                    i + 1,
+                    sim->state == SIM_NODE_UP ? node_role_name(status.role) : "not up",
+                    status.term, status.commit, status.applied, status.leader_name,
+                    sim->wiped ? ", wiped" : "", sim->paused ? ", paused" : "");
+        world_trace(world, "    %s", status.trouble);
+    }
+}
+
 /* All members up, one index, and a write given after healing acknowledged. */
 static bool world_is_well(struct world *world)
 {
@@ -540,6 +569,9 @@ static void world_open(struct world *world)
         snprintf(sim->name, sizeof sim->name, "n%zu", i + 1);
         snprintf(sim->address, sizeof sim->address, "p%zu:1", i + 1);
         snprintf(sim->api, sizeof sim->api, "a%zu:1", i + 1);
+    }
+    for (size_t i = 0; i < world->options->nodes; i++) {
+        struct sim_node *sim = &world->nodes[i];
         sim->disk =
             sim_disk_new(world->time, sim_random_next(&world->random), sim->name);
         sim_disk_latency(sim->disk, 100, 3000);
@@ -604,6 +636,7 @@ void world_run(const struct world_options *options, struct world_result *result)
         world_heal(world);
         while (!world_is_well(world)) {
             if (sim_time_now_us(world->time) > end_us + HEAL_LIMIT_US) {
+                world_explain(world);
                 world_break(world, "not well again %d s after healing",
                             HEAL_LIMIT_US / 1000000);
             }
