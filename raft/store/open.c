@@ -292,8 +292,8 @@ static int opening_snapshot(struct opening *opening)
     struct store *store = opening->store;
     uint64_t index = store->anchor.snapshot_index;
     uint64_t term = store->anchor.snapshot_term;
-    if (opening->scan.reset_index >
-        index) { /* an install, its anchor not yet written */
+    if (opening->scan.reset_index > index) {
+        /* an install whose anchor was not written any more */
         index = opening->scan.reset_index;
         term = opening->scan.reset_term;
     }

@@ -221,6 +221,11 @@ static void bench_taken(void *owner, int result)
     bench->taking = (struct bench_snapshot){0};
 }
 
+void bench_commit_all(struct bench *bench)
+{
+    bench->commit = bench_log_last(bench_log_now(bench));
+}
+
 bool bench_take(struct bench *bench)
 {
     const struct bench_log *log = &bench->logs[bench->reported];
@@ -232,7 +237,8 @@ bool bench_take(struct bench *bench)
     bench->taking = (struct bench_snapshot){
         .index = bench->commit, .term = log->term[bench->commit - log->base]};
     struct snapshot_meta meta = snapshot_meta_of(bench->taking);
-    store_take_snapshot(bench->store, &meta, sim_random_below(&bench->random, 20),
+    uint64_t trailing = sim_random_below(&bench->random, 30);
+    store_take_snapshot(bench->store, &meta, trailing > 15 ? 0 : trailing,
                         bench_produce, bench_taken, bench);
     bytes_unref(meta.configuration);
     return true;

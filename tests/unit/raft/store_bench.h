@@ -72,6 +72,7 @@ void bench_close_store(struct bench *bench);
 void bench_step(struct bench *bench);
 void bench_append(struct bench *bench, size_t count);
 void bench_truncate(struct bench *bench, uint64_t first, size_t count);
+void bench_commit_all(struct bench *bench);
 void bench_set_vote(struct bench *bench);
 bool bench_take(struct bench *bench);
 void bench_receive(struct bench *bench);

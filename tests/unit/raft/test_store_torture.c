@@ -25,6 +25,7 @@ struct crash {
     struct bench *bench;
     uint64_t seed;
     uint64_t points;
+    bool light; /* only what was not synced is lost */
     struct sim_random random;
 };
 
@@ -49,6 +50,22 @@ static void crash_lose(struct sim_disk *clone, unsigned mode)
     } else {
         sim_disk_power_on(clone, (enum sim_disk_loss)mode);
     }
+}
+
+/* Either anchor alone holds what was reported. */
+static void crash_with_one_anchor(struct crash *crash, unsigned mode)
+{
+    struct sim_time *time = sim_time_new();
+    struct sim_disk *clone =
+        sim_disk_clone(crash->bench->sim, time, sim_random_next(&crash->random));
+    crash_lose(clone, mode);
+    const char *name = crash->points % 2 == 0 ? "anchor-1" : "anchor-2";
+    assert_true(sim_disk_flip(clone, name, sim_random_below(&crash->random, 512), 1));
+    log_set_level(LOG_LEVEL_ERROR); /* it is told each time */
+    crash_check(crash, clone, time, mode, false);
+    log_set_level(LOG_LEVEL_INFO);
+    sim_disk_free(clone);
+    sim_time_free(time);
 }
 
 /* The power goes again while the store is being opened. */
@@ -90,7 +107,7 @@ static void crash_point(void *ctx)
 {
     struct crash *crash = ctx;
     crash->points++;
-    for (unsigned mode = 0; mode < 5; mode++) {
+    for (unsigned mode = 0; mode < (crash->light ? 1 : 5); mode++) {
         struct sim_time *time = sim_time_new();
         struct sim_disk *clone =
             sim_disk_clone(crash->bench->sim, time, sim_random_next(&crash->random));
@@ -100,18 +117,37 @@ static void crash_point(void *ctx)
         sim_disk_free(clone);
         sim_time_free(time);
     }
+    if (crash->light) {
+        return;
+    }
+    crash_with_one_anchor(crash, (unsigned)sim_random_below(&crash->random, 5));
     crash_twice(crash, (unsigned)sim_random_below(&crash->random, 5));
 }
 
-static void crash_run(uint64_t seed, uint64_t segment_bytes)
+/* Snapshots of all there is, while a frame goes to the next segment. */
+static void crash_snapshots(struct bench *bench)
+{
+    bench_append(bench, 1 + (size_t)sim_random_below(&bench->random, 20));
+    bench_settle(bench);
+    bench_commit_all(bench);
+    bench_take(bench);
+    bench_run(bench, 1 + sim_random_below(&bench->random, 4));
+    bench_append(bench, 1 + (size_t)sim_random_below(&bench->random, 20));
+}
+
+static void crash_run(uint64_t seed, uint64_t segment_bytes, bool snapshots)
 {
     struct bench bench;
     bench_init(&bench, seed, segment_bytes);
-    struct crash crash = {.bench = &bench, .seed = seed};
+    struct crash crash = {.bench = &bench, .seed = seed, .light = snapshots};
     sim_random_init(&crash.random, seed);
     sim_disk_watch(bench.sim, crash_point, &crash);
     for (size_t i = 0; i < STEPS; i++) {
-        bench_step(&bench);
+        if (snapshots) {
+            crash_snapshots(&bench);
+        } else {
+            bench_step(&bench);
+        }
     }
     bench_settle(&bench);
     sim_disk_watch(bench.sim, NULL, NULL);
@@ -125,7 +161,16 @@ static void a_crash_after_any_operation_loses_nothing_reported(void **state)
     (void)state;
     uint64_t seeds = bench_full_run() ? 60 : 2;
     for (uint64_t seed = 1; seed <= seeds; seed++) {
-        crash_run(seed, seed % 2 == 0 ? 4096 : 16384);
+        crash_run(seed, seed % 2 == 0 ? 4096 : 16384, false);
+    }
+}
+
+static void a_crash_between_a_snapshot_and_the_next_segment_loses_nothing(void **state)
+{
+    (void)state;
+    uint64_t seeds = bench_full_run() ? 20 : 2;
+    for (uint64_t seed = 71; seed < 71 + seeds; seed++) {
+        crash_run(seed, 4096, true);
     }
 }
 
@@ -278,6 +323,131 @@ static void a_flipped_bit_is_found_or_does_no_harm(void **state)
     bench_close(&bench);
 }
 
+/* A sector that was synced and is zero again, as after a write that the disk lost:
+ * never taken for a torn frame. */
+static void a_zeroed_sector_is_not_taken_for_a_torn_one(void **state)
+{
+    (void)state;
+    struct bench bench;
+    damage_bench(&bench, 25);
+    for (size_t i = 0; i < sim_disk_count(bench.sim); i++) {
+        const char *name = sim_disk_name(bench.sim, i);
+        size_t len = 0;
+        const uint8_t *content = sim_disk_content(bench.sim, name, &len);
+        for (size_t at = 0; strncmp(name, "log-", 4) == 0 && at < len; at += 512) {
+            uint8_t *copy = mem_dup(content, len);
+            memset(copy + at, 0, 512);
+            bool written = memcmp(copy, content, len) != 0;
+            struct sim_time *time = sim_time_new();
+            struct sim_disk *clone = sim_disk_clone(bench.sim, time, at);
+            sim_disk_put(clone, name, copy, len);
+            char what[128];
+            snprintf(what, sizeof what, "%s with a zero sector at %zu", name, at);
+            struct refusals refusals = {0};
+            damage_check(&bench, clone, time, NULL, what, &refusals);
+            assert_int_equal(refusals.refused, written);
+            sim_disk_free(clone);
+            sim_time_free(time);
+            mem_free(copy);
+        }
+    }
+    bench_close(&bench);
+}
+
+/* The anchors were written long before: only that a frame follows tells that the one
+ * with a zero sector was synced. */
+static void a_frame_that_another_one_follows_is_not_cut(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_init(&bench, 28, 65536);
+    for (size_t i = 0; i < 12; i++) {
+        bench_append(&bench, 20);
+        bench_settle(&bench);
+    }
+    bench_close_store(&bench);
+    const char *name = "log-00000000000000000001";
+    size_t len = 0;
+    const uint8_t *content = sim_disk_content(bench.sim, name, &len);
+    size_t final = 0; /* where the last frame begins */
+    size_t sectors = 0;
+    for (size_t at = 512; at < len && content[at + 8] != 0; at += 512) {
+        final = content[at + 4] == 0 ? at : final;
+        sectors++;
+    }
+    assert_true(sectors > 24);
+    for (size_t at = 512; at < final; at += 512) {
+        struct sim_time *time = sim_time_new();
+        struct sim_disk *clone = sim_disk_clone(bench.sim, time, at);
+        uint8_t *copy = mem_dup(content, len);
+        memset(copy + at, 0, 512);
+        sim_disk_put(clone, name, copy, len);
+        struct refusals refusals = {0};
+        damage_check(&bench, clone, time, name, "a zero sector", &refusals);
+        assert_int_equal(refusals.refused, 1);
+        sim_disk_free(clone);
+        sim_time_free(time);
+        mem_free(copy);
+    }
+    bench_close(&bench);
+}
+
+/* Put `name` as `from` has it into a clone of `to`: it must be refused. */
+static void foreign_file_is_refused(const struct bench *to, const struct bench *from,
+                                    const char *name)
+{
+    size_t len = 0;
+    const uint8_t *content = sim_disk_content(from->sim, name, &len);
+    assert_non_null(content);
+    struct sim_time *time = sim_time_new();
+    struct sim_disk *clone = sim_disk_clone(to->sim, time, 1);
+    sim_disk_put(clone, name, content, len);
+    if (strcmp(name, "anchor-1") == 0) {
+        sim_disk_put(clone, "anchor-2", content, len);
+    }
+    struct refusals refusals = {0};
+    damage_check(to, clone, time, NULL, name, &refusals);
+    if (refusals.refused != 1) {
+        fail_msg("%s of another history was accepted", name);
+    }
+    sim_disk_free(clone);
+    sim_time_free(time);
+}
+
+/* Files that are whole, and ours, but of another history: an old copy put back. */
+static void a_file_of_another_history_is_refused(void **state)
+{
+    (void)state;
+    struct bench old;
+    struct bench now;
+    bench_init(&old, 26, 4096);
+    bench_init(&now, 27, 4096);
+    old.next_id = 100000;            /* other entries */
+    for (size_t i = 0; i < 8; i++) { /* small ones, so that both fill their segments */
+        bench_append(&old, 8);
+        bench_append(&now, 8);
+        bench_settle(&old);
+        bench_settle(&now);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        bench_set_vote(&now); /* its anchors know more frames than the old ones */
+        bench_settle(&now);
+    }
+    bench_append(&old, 3);
+    bench_settle(&old);
+    bench_close_store(&old);
+    bench_close_store(&now);
+    foreign_file_is_refused(&now, &old, "log-00000000000000000002");
+    foreign_file_is_refused(&now, &old, "log-00000000000000000003");
+    bench_close(&old);
+
+    bench_init(&old, 27, 4096);
+    bench_close_store(&old);
+    foreign_file_is_refused(&now, &old, "anchor-1");
+    bench_close(&old);
+    bench_close(&now);
+}
+
 static void two_damaged_anchors_are_refused(void **state)
 {
     (void)state;
@@ -401,8 +571,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_crash_after_any_operation_loses_nothing_reported),
+        cmocka_unit_test(a_crash_between_a_snapshot_and_the_next_segment_loses_nothing),
         cmocka_unit_test(a_failed_operation_stops_the_store_and_nothing_is_lost),
         cmocka_unit_test(a_flipped_bit_is_found_or_does_no_harm),
+        cmocka_unit_test(a_zeroed_sector_is_not_taken_for_a_torn_one),
+        cmocka_unit_test(a_frame_that_another_one_follows_is_not_cut),
+        cmocka_unit_test(a_file_of_another_history_is_refused),
         cmocka_unit_test(two_damaged_anchors_are_refused),
         cmocka_unit_test(a_missing_or_shortened_file_is_named),
         cmocka_unit_test(
