@@ -206,7 +206,7 @@ static int scan_check_head(const struct scan_part *part, const struct disk_frame
         (head->snapshot_term != 0) != reset) {
         return scan_nonsense(part, "its head makes no sense");
     }
-    if (scan->started && head->known > last) {
+    if (head->known >= head->first || (scan->started && head->known > last)) {
         return scan_nonsense(part, "it knows more committed than was written");
     }
     switch (head->kind) {
