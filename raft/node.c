@@ -57,6 +57,7 @@ struct node {
     struct clock_task turn;
     struct node_watch *watches;
     bool leadership_changed;
+    uint64_t door_term; /* door 1 stands as of this term */
     bool rows_proposed;        /* member rows are on their way: one round at a time */
     struct membership members; /* what node_members() last told of */
     char trouble[256];
@@ -109,6 +110,10 @@ static void node_engine_changed(void *owner)
 static void node_set_door(struct node *node)
 {
     enum propose_state state = PROPOSE_CLOSED;
+    if (engine_term(node->engine) != node->door_term) { /* led again within one turn */
+        node->door_term = engine_term(node->engine);
+        propose_set_state(node->propose, PROPOSE_CLOSED, node->engine);
+    }
     if (engine_role(node->engine) == ENGINE_LEADER) {
         state = engine_settled(node->engine) ? PROPOSE_OPEN : PROPOSE_HOLDING;
     }

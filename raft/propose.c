@@ -37,6 +37,7 @@ struct proposal_list {
 /* Known by (index, term): DESIGN 7. */
 struct batch {
     struct batch *next;
+    bool current; /* of this leadership: counts as in flight */
     uint64_t index;
     uint64_t term;
     struct proposal_list proposals;
@@ -49,9 +50,11 @@ struct propose {
     enum propose_state state;
     bool stopped;
     struct proposal_list queue;
-    struct batch *batches; /* submitted, lowest index first */
+    /* Submitted, in that order. Batches of an earlier leadership may still wait behind the
+     * end of the log as it is now: indexes are neither sorted nor unique. */
+    struct batch *batches;
     struct batch **last_batch;
-    size_t batch_count;
+    size_t inflight; /* batches of this leadership */
     size_t waiting; /* proposals in queue and batches */
     size_t waiting_bytes;
     uint64_t clock_base_ms; /* replicated clock when the state became OPEN */
@@ -172,14 +175,15 @@ static void batch_submit(struct propose *propose)
     }
     *propose->last_batch = batch;
     propose->last_batch = &batch->next;
-    propose->batch_count++;
+    batch->current = true;
+    propose->inflight++;
 }
 
 static void propose_flush(struct clock_task *task)
 {
     struct propose *propose = task->owner;
     while (propose->state == PROPOSE_OPEN && propose->queue.first != NULL &&
-           propose->batch_count < PROPOSE_INFLIGHT) {
+           propose->inflight < PROPOSE_INFLIGHT) {
         batch_submit(propose);
     }
 }
@@ -275,39 +279,53 @@ void propose_set_state(struct propose *propose, enum propose_state state,
         clock_defer(propose->clock, &propose->flush);
     }
     if (state == PROPOSE_CLOSED) {
+        for (struct batch *batch = propose->batches; batch != NULL; batch = batch->next) {
+            batch->current = false;
+        }
+        propose->inflight = 0;
         propose_refuse_queue(propose);
     }
 }
 
-/* Take the oldest batch off the list. */
-static struct batch *propose_pop_batch(struct propose *propose)
+/* Take a batch off the list; `at` is the link that points to it. */
+static struct batch *propose_unlink(struct propose *propose, struct batch **at)
 {
-    struct batch *batch = propose->batches;
-    propose->batches = batch->next;
-    if (propose->batches == NULL) {
-        propose->last_batch = &propose->batches;
+    struct batch *batch = *at;
+    *at = batch->next;
+    if (*at == NULL) {
+        propose->last_batch = at;
     }
-    propose->batch_count--;
+    propose->inflight -= batch->current;
     return batch;
+}
+
+static void batch_decide(struct propose *propose, struct batch *batch, bool ours,
+                         const struct result *results)
+{
+    struct proposal *proposal = NULL;
+    for (size_t at = 0; (proposal = list_pop(&batch->proposals)) != NULL; at++) {
+        struct outcome outcome = {.code = ERR_NOT_LEADER};
+        if (ours) {
+            outcome = (struct outcome){.result = results[at]};
+        }
+        proposal_decide(propose, proposal, &outcome);
+    }
+    mem_free(batch);
 }
 
 void propose_applied(struct propose *propose, uint64_t index, uint64_t term,
                      const struct result *results, size_t count)
 {
-    while (propose->batches != NULL && propose->batches->index <= index) {
-        struct batch *batch = propose_pop_batch(propose);
-        bool ours = batch->index == index && batch->term == term;
-        assert(!ours || count == batch->proposals.count);
-        size_t at = 0;
-        struct proposal *proposal = NULL;
-        while ((proposal = list_pop(&batch->proposals)) != NULL) {
-            struct outcome outcome = {.code = ERR_NOT_LEADER};
-            if (ours) {
-                outcome = (struct outcome){.result = results[at++]};
-            }
-            proposal_decide(propose, proposal, &outcome);
+    struct batch **at = &propose->batches;
+    while (*at != NULL) {
+        if ((*at)->index != index) {
+            at = &(*at)->next;
+            continue;
         }
-        mem_free(batch);
+        struct batch *batch = propose_unlink(propose, at);
+        bool ours = batch->term == term;
+        assert(!ours || count == batch->proposals.count);
+        batch_decide(propose, batch, ours, results);
     }
     if (propose->state == PROPOSE_OPEN && propose->queue.first != NULL) {
         clock_defer(propose->clock, &propose->flush);
@@ -320,7 +338,7 @@ void propose_stop(struct propose *propose)
     propose->state = PROPOSE_CLOSED;
     propose_refuse_queue(propose);
     while (propose->batches != NULL) {
-        struct batch *batch = propose_pop_batch(propose);
+        struct batch *batch = propose_unlink(propose, &propose->batches);
         list_decide(propose, &batch->proposals, ERR_OUTCOME_UNKNOWN);
         mem_free(batch);
     }

@@ -52,25 +52,30 @@ void vigil_death(struct vigil *vigil, uint64_t id)
                       clock_now_ms(vigil->clock) + rank * VIGIL_DEATH_STEP_MS);
 }
 
-static void vigil_watch_silence(struct vigil *vigil)
+static uint64_t vigil_silence_due(const struct vigil *vigil, uint64_t heard_ms)
 {
     uint64_t count = 0;
     uint64_t rank = vigil_rank(vigil, engine_leader(vigil->engine), &count);
-    clock_timer_start(vigil->clock, &vigil->silence,
-                      engine_leader_heard_ms(vigil->engine) +
-                          vigil->election_timeout_ms + rank * VIGIL_SILENCE_STEP_MS);
+    return heard_ms + vigil->election_timeout_ms + rank * VIGIL_SILENCE_STEP_MS;
 }
 
+/* One silence is answered once: after that the engine's own timers, which are random,
+ * decide. A fixed period on two nodes would split the vote for ever. */
 static void vigil_silence_fired(struct clock_timer *timer)
 {
     struct vigil *vigil = timer->owner;
-    vigil_watch_silence(vigil);
-    if (timer->due_ms > clock_now_ms(vigil->clock)) {
-        return; /* it was heard meanwhile */
+    uint64_t now = clock_now_ms(vigil->clock);
+    uint64_t heard_ms = engine_leader_heard_ms(vigil->engine);
+    uint64_t due = vigil_silence_due(vigil, heard_ms);
+    if (due > now) {
+        clock_timer_start(vigil->clock, timer, due);
+        return;
     }
-    engine_elect_now(vigil->engine);
-    clock_timer_start(vigil->clock, timer,
-                      clock_now_ms(vigil->clock) + vigil->election_timeout_ms);
+    if (heard_ms != vigil->answered_ms) {
+        vigil->answered_ms = heard_ms;
+        engine_elect_now(vigil->engine);
+    }
+    clock_timer_start(vigil->clock, timer, now + vigil->election_timeout_ms);
 }
 
 void vigil_start(struct vigil *vigil, struct clock *clock, struct engine *engine,
@@ -84,7 +89,8 @@ void vigil_start(struct vigil *vigil, struct clock *clock, struct engine *engine
         .death = {.fire = vigil_death_fired, .owner = vigil},
         .silence = {.fire = vigil_silence_fired, .owner = vigil},
     };
-    vigil_watch_silence(vigil);
+    clock_timer_start(clock, &vigil->silence,
+                      vigil_silence_due(vigil, engine_leader_heard_ms(engine)));
 }
 
 void vigil_stop(struct vigil *vigil)

@@ -23,6 +23,7 @@ struct vigil {
     uint32_t tries; /* left */
     struct clock_timer death;
     struct clock_timer silence;
+    uint64_t answered_ms; /* the silence since then was answered */
 };
 
 void vigil_start(struct vigil *vigil, struct clock *clock, struct engine *engine,

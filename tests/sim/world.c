@@ -337,10 +337,14 @@ static void sim_node_crash(struct sim_node *sim, uint64_t down_us)
         sim->paused = false;
         sim_clock_pause(sim->clock, false);
         sim_disk_pause(sim->disk, false);
-        sim_net_pause(world->net, sim->slot, false);
+        if (world->options->nodes > 1) {
+            sim_net_pause(world->net, sim->slot, false);
+        }
     }
     sim_disk_power_off(sim->disk);
-    sim_net_kill(world->net, sim->slot);
+    if (world->options->nodes > 1) {
+        sim_net_kill(world->net, sim->slot);
+    }
     node_off_leadership(sim->node, &sim->watch);
     node_stop(sim->node, sim_node_gone, sim);
     sim->restart = (struct sim_event){.fire = sim_node_restart, .owner = sim};
@@ -434,7 +438,9 @@ static void chaos_pause(struct sim_node *sim)
     sim->paused = !sim->paused;
     sim_clock_pause(sim->clock, sim->paused);
     sim_disk_pause(sim->disk, sim->paused);
-    sim_net_pause(world->net, sim->slot, sim->paused);
+    if (world->options->nodes > 1) {
+        sim_net_pause(world->net, sim->slot, sim->paused);
+    }
     world_trace(world, "n%zu: %s", sim->slot + 1, sim->paused ? "paused" : "resumed");
 }
 
