@@ -199,17 +199,22 @@ static bool address_loopback(const struct sockaddr_storage *address)
     return IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr) != 0;
 }
 
-static void api_note_address(struct api *api)
+/* A taken port shows here: uv_tcp_bind() keeps that error for the next call. */
+static int api_note_address(struct api *api)
 {
-    struct sockaddr_storage bound;
+    struct sockaddr_storage bound = {0};
     int len = sizeof bound;
-    uv_tcp_getsockname(&api->listener, (struct sockaddr *)&bound, &len);
+    int rv = uv_tcp_getsockname(&api->listener, (struct sockaddr *)&bound, &len);
+    if (rv != 0) {
+        return rv;
+    }
     char host[INET6_ADDRSTRLEN];
     char port[8];
     getnameinfo((struct sockaddr *)&bound, (socklen_t)len, host, sizeof host, port,
                 sizeof port, NI_NUMERICHOST | NI_NUMERICSERV);
     snprintf(api->address, sizeof api->address,
              bound.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+    return 0;
 }
 
 static int api_bind(struct api *api, struct err *err)
@@ -224,11 +229,13 @@ static int api_bind(struct api *api, struct err *err)
     api->listener.data = api;
     api->listener_open = true;
     rv = uv_tcp_bind(&api->listener, (const struct sockaddr *)&address, 0);
+    if (rv == 0) {
+        rv = api_note_address(api);
+    }
     if (rv != 0) {
         return err_set(err, ERR_IO, "cannot listen on %s: %s", api->options.listen,
                        uv_strerror(rv));
     }
-    api_note_address(api);
     return 0;
 }
 
@@ -369,8 +376,10 @@ void api_stop(struct api *api, uint64_t drain_ms, void (*stopped)(void *owner),
     for (struct connection *at = api->connections; at != NULL; at = at->next) {
         connection_shutdown(at, SHUT_RD);
     }
-    clock_timer_start(api->options.clock, &api->drain,
-                      clock_now_ms(api->options.clock) + drain_ms);
+    if (api->connections != NULL || api->call_count > 0) {
+        clock_timer_start(api->options.clock, &api->drain,
+                          clock_now_ms(api->options.clock) + drain_ms);
+    }
     if (api->listener_open) {
         uv_close((uv_handle_t *)&api->listener, api_listener_closed);
     } else {
