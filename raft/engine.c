@@ -172,19 +172,17 @@ static void engine_send_append(struct engine *engine,
 }
 
 static void engine_send_messages(struct engine *engine,
-                                 const struct raft_update *update,
-                                 uint64_t request_term)
+                                 const struct raft_update *update, uint64_t request_term)
 {
+    uint64_t term = request_term != 0 ? request_term : engine->outbox.term;
     for (unsigned i = 0; i < update->messages.n; i++) {
         struct raft_message message = update->messages.batch[i];
         if (message.type == RAFT_APPEND_ENTRIES) {
             engine_send_append(engine, &message);
             continue;
         }
-        rules_send(engine->outbox.term, &message);
-        struct bytes *frame = message_encode(
-            &message, request_term != 0 ? request_term : engine->outbox.term, 0,
-            &engine->log);
+        rules_send(engine->outbox.term, term, &message);
+        struct bytes *frame = message_encode(&message, term, 0, &engine->log);
         outbox_send(&engine->outbox, message.server_id, frame);
         bytes_unref(frame);
     }

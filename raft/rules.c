@@ -138,11 +138,29 @@ size_t rules_part(const struct entry *entries, size_t count, bool first)
 
 /* Rule 9. The engine answers a refused pre-vote with the candidate's term; a candidate
  * with the better log and the lower term would never learn of the higher one. */
-void rules_send(uint64_t term, struct raft_message *message)
+static void send_vote_result(uint64_t term, struct raft_request_vote_result *result)
 {
-    struct raft_request_vote_result *result = &message->request_vote_result;
-    if (message->type == RAFT_REQUEST_VOTE_RESULT && rule_on(RULE_PRE_VOTE_TERM) &&
-        result->pre_vote && !result->vote_granted && result->term < term) {
+    if (rule_on(RULE_PRE_VOTE_TERM) && result->pre_vote && !result->vote_granted &&
+        result->term < term) {
         result->term = term;
+    }
+}
+
+/* Rule 1, the sender's half. Of an answer to an older term only the term is set by the
+ * engine: the rest is whatever its stack held. */
+static void send_append_result(uint64_t term, uint64_t request_term,
+                               struct raft_append_entries_result *result)
+{
+    if (rule_on(RULE_ECHO_TERM) && request_term < term) {
+        result->last_log_index = 0;
+    }
+}
+
+void rules_send(uint64_t term, uint64_t request_term, struct raft_message *message)
+{
+    if (message->type == RAFT_REQUEST_VOTE_RESULT) {
+        send_vote_result(term, &message->request_vote_result);
+    } else if (message->type == RAFT_APPEND_ENTRIES_RESULT) {
+        send_append_result(term, request_term, &message->append_entries_result);
     }
 }

@@ -66,7 +66,8 @@ enum rules_verdict rules_receive(const struct rules_view *view,
  * append has to come first. `first`: nothing of this append was fed yet. */
 size_t rules_part(const struct entry *entries, size_t count, bool first);
 
-/* After: correct a message the engine wants to send. */
-void rules_send(uint64_t term, struct raft_message *message);
+/* After: correct a message the engine wants to send. `request_term`: of the request that
+ * it answers, if it is a result. */
+void rules_send(uint64_t term, uint64_t request_term, struct raft_message *message);
 
 #endif
