@@ -125,6 +125,17 @@ const char *command_name(enum command_type type)
     return "unknown";
 }
 
+/* An entry that cannot be decoded stops every node: what is not readable is not
+ * written.
+ */
+static bool command_decodes(const uint8_t *data, size_t len)
+{
+    struct cursor cursor;
+    struct command command;
+    cursor_init(&cursor, data, len);
+    return batch_next(&cursor, &command, NULL) == 0 && cursor_done(&cursor);
+}
+
 int command_encode(struct buf *out, const struct command *command, uint32_t level,
                    struct err *err)
 {
@@ -147,6 +158,11 @@ int command_encode(struct buf *out, const struct command *command, uint32_t leve
                        LIMIT_BATCH_BYTES);
     }
     buf_set_u32(out, start, (uint32_t)len);
+    if (!command_decodes(out->data + start, len + 4)) {
+        out->len = start;
+        return err_set(err, ERR_INVALID, "a text of %s has a NUL or more than %d bytes",
+                       command_name(command->type), COMMAND_TEXT_MAX);
+    }
     return 0;
 }
 

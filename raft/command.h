@@ -64,7 +64,8 @@ struct text text_of(const char *terminated);
 const char *command_name(enum command_type type); /* "task_create" */
 
 /* Append one command. ERR_TOO_LARGE over LIMIT_BATCH_BYTES, ERR_UNSUPPORTED above
- * `level`; the buffer is then unchanged. */
+ * `level`, ERR_INVALID if no decoder would take it (a TEXT over 64 KiB or with a NUL);
+ * the buffer is then unchanged. */
 int command_encode(struct buf *out, const struct command *command, uint32_t level,
                    struct err *err);
 

@@ -3,30 +3,30 @@
 
 #include "base/hash.h"
 
-static struct digest digest_item(enum digest_kind kind, uint64_t key,
-                                 const void *content, size_t len)
+#define DIGEST_LOW_SEED  0x6d75737465722d31u
+#define DIGEST_HIGH_SEED 0xa0761d6478bd642fu
+
+/* The seeds meet the numbers before the content, through a mix each: two items that
+ * collide in one half do not therefore collide in the other. */
+static uint64_t digest_half(const struct digest_item *item, uint64_t seed)
 {
-    uint64_t seed = hash_mix(hash_mix(key) ^ (uint64_t)kind);
-    return (struct digest){
-        .low = hash_bytes(content, len, seed),
-        .high = hash_bytes(content, len, ~seed),
-    };
+    uint64_t hash = hash_mix(seed ^ (uint64_t)item->kind);
+    for (size_t i = 0; i < item->number_count; i++) {
+        hash = hash_mix(hash * 0x9e3779b97f4a7c15u + item->numbers[i]);
+    }
+    return hash_bytes(item->content, item->len, hash);
 }
 
-void digest_add(struct digest *digest, enum digest_kind kind, uint64_t key,
-                const void *content, size_t len)
+void digest_add(struct digest *digest, const struct digest_item *item)
 {
-    struct digest item = digest_item(kind, key, content, len);
-    digest->low += item.low;
-    digest->high += item.high;
+    digest->low += digest_half(item, DIGEST_LOW_SEED);
+    digest->high += digest_half(item, DIGEST_HIGH_SEED);
 }
 
-void digest_remove(struct digest *digest, enum digest_kind kind, uint64_t key,
-                   const void *content, size_t len)
+void digest_remove(struct digest *digest, const struct digest_item *item)
 {
-    struct digest item = digest_item(kind, key, content, len);
-    digest->low -= item.low;
-    digest->high -= item.high;
+    digest->low -= digest_half(item, DIGEST_LOW_SEED);
+    digest->high -= digest_half(item, DIGEST_HIGH_SEED);
 }
 
 bool digest_equal(struct digest a, struct digest b)

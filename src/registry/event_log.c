@@ -7,10 +7,13 @@
 #include <assert.h>
 #include <string.h>
 
-#include "base/hash.h"
 #include "base/mem.h"
 
-#define EVENT_CHUNK 64
+#define EVENT_CHUNK          64
+#define EVENT_OVERHEAD_BYTES 64
+#define EVENT_DROPS_A_WRITE  1024
+
+typedef void digest_fn(struct digest *digest, const struct digest_item *item);
 
 struct event_chunk {
     uint32_t refs;
@@ -57,19 +60,29 @@ static size_t event_text_len(const struct event *event)
            strlen(event->data) + 4; /* with their terminators, which stand in a row */
 }
 
+/* What an event counts as: not sizeof, for every replica must let the same ones go. */
 static size_t event_bytes(const struct event *event)
 {
-    return sizeof *event + event_text_len(event);
+    return EVENT_OVERHEAD_BYTES + event_text_len(event);
 }
 
-static uint64_t event_key(const struct event *event)
+static void event_digest(struct event_log *log, digest_fn *apply,
+                         const struct event *event)
 {
-    return hash_mix(event->seq) ^ hash_mix(event->wall_ms + (uint64_t)event->type);
+    uint64_t numbers[] = {event->seq, event->wall_ms, (uint64_t)event->type};
+    struct digest_item item = {
+        .kind = DIGEST_EVENT,
+        .numbers = numbers,
+        .number_count = 3,
+        .content = event->task,
+        .len = event_text_len(event),
+    };
+    apply(&log->digest, &item);
 }
 
 static struct event *event_new(const struct event *from, uint64_t seq)
 {
-    struct event *event = mem_alloc(event_bytes(from));
+    struct event *event = mem_alloc(sizeof *event + event_text_len(from));
     char *at = (char *)(event + 1);
     *event = (struct event){
         .refs = 1,
@@ -187,8 +200,7 @@ static void event_log_drop_first(struct event_log *log)
 {
     const struct event *gone = event_log_get(log, log->first);
     log->bytes -= event_bytes(gone);
-    digest_remove(&log->digest, DIGEST_EVENT, event_key(gone), gone->task,
-                  event_text_len(gone));
+    event_digest(log, digest_remove, gone);
     log->first++;
     if (log->first % EVENT_CHUNK == 0) {
         uint8_t key[8];
@@ -208,10 +220,10 @@ const struct event *event_log_append(struct event_log *log, const struct event *
     chunk->slot[log->next % EVENT_CHUNK] = stored;
     log->next++;
     log->bytes += event_bytes(stored);
-    digest_add(&log->digest, DIGEST_EVENT, event_key(stored), stored->task,
-               event_text_len(stored));
-    while (log->next - log->first > 1 &&
-           (log->next - log->first > max_count || log->bytes > max_bytes)) {
+    event_digest(log, digest_add, stored);
+    for (int i = 0; i < EVENT_DROPS_A_WRITE && log->next - log->first > 1 &&
+                    (log->next - log->first > max_count || log->bytes > max_bytes);
+         i++) {
         event_log_drop_first(log);
     }
     return stored;
@@ -219,7 +231,7 @@ const struct event *event_log_append(struct event_log *log, const struct event *
 
 const struct event *event_log_after(const struct event_log *log, uint64_t after)
 {
-    if (after >= log->next - 1) {
+    if (log->first == log->next || after >= log->next - 1) {
         return NULL;
     }
     return event_log_get(log, after < log->first ? log->first : after + 1);

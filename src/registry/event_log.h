@@ -53,8 +53,10 @@ void event_log_close(struct event_log *log);
 struct event_log event_log_ref(const struct event_log *log); /* a frozen copy, O(1) */
 
 /* Append a copy of `event` as number log->next (event->seq and refs are ignored), then
- * let the oldest go until at most `max_count` and `max_bytes` are kept (the newest one
- * always stays). Returns the stored event, borrowed. */
+ * let the oldest go until at most `max_count` and `max_bytes` are kept: the newest one
+ * always stays, and at most 1,024 go at a time, so that a setting that was lowered
+ * does not stall the loop. An event counts as 64 bytes and its four texts with a
+ * terminator each. Returns the stored event, borrowed. */
 const struct event *event_log_append(struct event_log *log, const struct event *event,
                                      uint64_t max_count, uint64_t max_bytes);
 

@@ -14,8 +14,17 @@ static const char *member_copy(char **at, const char *text)
     return copy;
 }
 
+bool member_draft_sound(const struct member_draft *draft)
+{
+    return draft->id != 0 && strlen(draft->name) <= MEMBER_TEXT_BYTES_MAX &&
+           strlen(draft->address) <= MEMBER_TEXT_BYTES_MAX &&
+           strlen(draft->peer_address) <= MEMBER_TEXT_BYTES_MAX &&
+           strlen(draft->version) <= MEMBER_TEXT_BYTES_MAX;
+}
+
 struct member *member_new(const struct member_draft *draft, uint64_t revision)
 {
+    assert(member_draft_sound(draft));
     size_t size = strlen(draft->name) + strlen(draft->address) +
                   strlen(draft->peer_address) + strlen(draft->version) + 4;
     struct member *member = mem_alloc(sizeof *member + size);

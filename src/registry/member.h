@@ -4,6 +4,7 @@
 #ifndef REGISTRY_MEMBER_H
 #define REGISTRY_MEMBER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct member {
@@ -26,6 +27,12 @@ struct member_draft {
     const char *version;
 };
 
+#define MEMBER_TEXT_BYTES_MAX 1024 /* of each text; part of the format */
+
+/* Can the registry keep it? An id that is not 0, texts that are not too long. */
+bool member_draft_sound(const struct member_draft *draft);
+
+/* Copies the texts; the draft is sound. One reference, the caller's. */
 struct member *member_new(const struct member_draft *draft, uint64_t revision);
 struct member *member_ref(struct member *member);
 void member_unref(struct member *member);

@@ -53,36 +53,56 @@ static void member_map_unref(void *value)
 static const struct map_type task_map = {task_map_ref, task_map_unref};
 static const struct map_type member_map = {member_map_ref, member_map_unref};
 
-/* --- digest of the nouns
- * ------------------------------------------------------------------ */
+/* --- digest of the nouns -----------------------------------------------------------
+ */
 
-typedef void digest_fn(struct digest *digest, enum digest_kind kind, uint64_t key,
-                       const void *content, size_t len);
+typedef void digest_fn(struct digest *digest, const struct digest_item *item);
 
 /* Name and text stand in a row in a task's allocation, terminators included. */
 static void task_digest(struct registry *registry, digest_fn *apply,
                         const struct task *task)
 {
-    apply(&registry->digest, DIGEST_TASK,
-          task->created ^ task->revision << 20 ^ (uint64_t)task->enabled << 63 ^
-              task->enabled_at,
-          task->name, (size_t)task->name_len + 1 + task->text_len);
+    uint64_t numbers[] = {task->created, task->revision, task->enabled,
+                          task->enabled_at};
+    struct digest_item item = {
+        .kind = DIGEST_TASK,
+        .numbers = numbers,
+        .number_count = 4,
+        .content = task->name,
+        .len = (size_t)task->name_len + 1 + task->text_len,
+    };
+    apply(&registry->digest, &item);
 }
 
+/* So do the texts of a member. */
 static void member_digest(struct registry *registry, digest_fn *apply,
                           const struct member *member)
 {
-    size_t len = (size_t)(member->version + strlen(member->version) - member->name);
-    apply(&registry->digest, DIGEST_MEMBER,
-          member->id ^ member->revision << 20 ^ (uint64_t)member->level << 48,
-          member->name, len);
+    uint64_t numbers[] = {member->id, member->revision, member->level};
+    struct digest_item item = {
+        .kind = DIGEST_MEMBER,
+        .numbers = numbers,
+        .number_count = 3,
+        .content = member->name,
+        .len = (size_t)(member->version + strlen(member->version) - member->name),
+    };
+    apply(&registry->digest, &item);
 }
 
+/* One at its default counts as nothing: a build with more settings has the same digest.
+ */
 static void setting_digest(struct registry *registry, digest_fn *apply,
                            enum setting setting)
 {
-    apply(&registry->digest, DIGEST_SETTING, (uint64_t)setting,
-          &registry->settings.value[setting], sizeof(uint64_t));
+    uint64_t numbers[] = {(uint64_t)setting, registry->settings.value[setting]};
+    struct digest_item item = {
+        .kind = DIGEST_SETTING,
+        .numbers = numbers,
+        .number_count = 2,
+    };
+    if (numbers[1] != setting_default(setting)) {
+        apply(&registry->digest, &item);
+    }
 }
 
 /* --- life
@@ -97,9 +117,6 @@ struct registry *registry_new(void)
     map_init(&registry->members, &member_map);
     event_log_init(&registry->events, 1);
     settings_init(&registry->settings);
-    for (size_t i = 0; i < SETTING_COUNT; i++) {
-        setting_digest(registry, digest_add, (enum setting)i);
-    }
     return registry;
 }
 
@@ -152,9 +169,14 @@ struct digest registry_digest(const struct registry *registry)
         .low = registry->digest.low + registry->events.digest.low,
         .high = registry->digest.high + registry->events.digest.high,
     };
-    uint64_t state[] = {registry->events.first, registry->events.next,
-                        registry->clock_ms};
-    digest_add(&digest, DIGEST_STATE, 0, state, sizeof state);
+    uint64_t numbers[] = {registry->events.first, registry->events.next,
+                          registry->clock_ms};
+    struct digest_item item = {
+        .kind = DIGEST_STATE,
+        .numbers = numbers,
+        .number_count = 3,
+    };
+    digest_add(&digest, &item);
     return digest;
 }
 
@@ -272,8 +294,7 @@ void registry_tick(struct registry *registry, uint64_t clock_ms)
 int registry_task_create(struct registry *registry, const struct change *change,
                          const struct task_draft *draft)
 {
-    if (draft->name_len == 0 || draft->enabled_at < 1 ||
-        draft->enabled_at >= draft->text_len) {
+    if (!task_draft_sound(draft)) {
         return ERR_INVALID;
     }
     if (registry_task(registry, draft->name, draft->name_len) != NULL) {
@@ -379,6 +400,9 @@ static void registry_put_member(struct registry *registry, struct member *member
 int registry_member_set(struct registry *registry, const struct change *change,
                         const struct member_draft *draft)
 {
+    if (!member_draft_sound(draft)) {
+        return ERR_INVALID;
+    }
     const struct member *old = registry_member(registry, draft->id);
     if (old != NULL && member_same(old, draft)) {
         return 0;

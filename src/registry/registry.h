@@ -73,7 +73,8 @@ const struct member *registry_member_next(struct map_cursor *cursor);
 /* Advance the replicated clock; a value that is not larger is ignored. */
 void registry_tick(struct registry *registry, uint64_t clock_ms);
 
-/* ERR_EXISTS if the name is taken. Takes one event, task.created. */
+/* ERR_INVALID if task_draft_sound() says no, ERR_EXISTS if the name is taken. One
+ * event, task.created. */
 int registry_task_create(struct registry *registry, const struct change *change,
                          const struct task_draft *draft);
 /* ERR_NOT_FOUND. One event, task.enabled or task.disabled; none (and the revision
@@ -84,18 +85,20 @@ int registry_task_enable(struct registry *registry, const struct change *change,
 int registry_task_delete(struct registry *registry, const struct change *change,
                          const char *name, size_t name_len);
 /* Insert or replace the row of draft->id: one event, member.joined or member.updated;
- * none when nothing differs. */
+ * none when nothing differs. ERR_INVALID if member_draft_sound() says no. */
 int registry_member_set(struct registry *registry, const struct change *change,
                         const struct member_draft *draft);
 /* ERR_NOT_FOUND. One event, member.left. */
 int registry_member_delete(struct registry *registry, const struct change *change,
                            uint64_t id);
 /* Change a replicated setting by name (registry/settings.h): ERR_NOT_FOUND for an
- * unknown name, ERR_INVALID out of its bounds. One event, setting.changed. */
+ * unknown name, ERR_INVALID out of its bounds. One event, setting.changed; none if it
+ * has that value already. */
 int registry_setting_set(struct registry *registry, const struct change *change,
                          const char *name, size_t name_len, uint64_t value);
 
-/* --- for raft/snapshot.c: put back what a snapshot holds, into a new registry --- */
+/* --- for raft/snapshot.c: put back what a snapshot holds, into a new registry. Drafts
+ * are sound, numbers as the registry had them: the decoder has checked. --- */
 void registry_restore_clock(struct registry *registry, uint64_t clock_ms);
 void registry_restore_setting(struct registry *registry, enum setting setting,
                               uint64_t value);

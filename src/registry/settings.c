@@ -36,6 +36,11 @@ const char *setting_name(enum setting setting)
     return setting_rows[setting].name;
 }
 
+uint64_t setting_default(enum setting setting)
+{
+    return setting_rows[setting].standard;
+}
+
 uint64_t setting_min(enum setting setting)
 {
     return setting_rows[setting].min;

@@ -23,6 +23,7 @@ void settings_init(struct settings *settings); /* every one at its default */
 /* SETTING_COUNT if there is none of that name. */
 enum setting setting_find(const char *name, size_t len);
 const char *setting_name(enum setting setting);
+uint64_t setting_default(enum setting setting);
 uint64_t setting_min(enum setting setting);
 uint64_t setting_max(enum setting setting);
 

@@ -9,10 +9,18 @@
 static const char task_enabled_text[] = "\"enabled\":true,";
 static const char task_disabled_text[] = "\"enabled\":false,";
 
+bool task_draft_sound(const struct task_draft *draft)
+{
+    return draft->name_len >= 1 && draft->name_len <= TASK_NAME_BYTES_MAX &&
+           memchr(draft->name, '\0', draft->name_len) == NULL &&
+           draft->text_len <= TASK_TEXT_BYTES_MAX && draft->enabled_at >= 1 &&
+           draft->enabled_at < draft->text_len;
+}
+
 struct task *task_new(const struct task_draft *draft, uint64_t created,
                       uint64_t revision)
 {
-    assert(draft->enabled_at >= 1 && draft->enabled_at < draft->text_len);
+    assert(task_draft_sound(draft));
     struct task *task =
         mem_alloc(sizeof *task + draft->name_len + 1 + draft->text_len + 1);
     char *name = (char *)(task + 1);

@@ -34,6 +34,17 @@ struct task_draft {
     bool enabled;
 };
 
+/* Part of the format, not limits at the door: what the registry takes today it must
+ * take from every log and snapshot for ever. */
+#define TASK_NAME_BYTES_MAX 1024
+#define TASK_TEXT_BYTES_MAX (2u * 1024 * 1024)
+
+/* Can the registry keep it? A name of 1 to TASK_NAME_BYTES_MAX bytes without NUL, a
+ * text that is not too long and has a place for `enabled`. What the text says is the
+ * door's business. */
+bool task_draft_sound(const struct task_draft *draft);
+
+/* Copies what it borrows; the draft is sound. One reference, the caller's. */
 struct task *task_new(const struct task_draft *draft, uint64_t created,
                       uint64_t revision);
 struct task *task_ref(struct task *task);
