@@ -54,13 +54,21 @@ static void record_begin(struct encoder *encoder, enum record_kind kind)
     buf_put_u32(&encoder->out, 0);
 }
 
-static void encoder_flush(struct encoder *encoder)
+/* Give away whole pieces; what is left moves to the front. With `all`, that as well. */
+static void encoder_flush(struct encoder *encoder, bool all)
 {
-    if (encoder->failed == 0 && encoder->out.len > 0) {
-        encoder->failed =
-            encoder->put(encoder->ctx, encoder->out.data, encoder->out.len);
+    struct buf *out = &encoder->out;
+    size_t at = 0;
+    while (out->len - at >= SNAPSHOT_PIECE || (all && at < out->len)) {
+        size_t left = out->len - at;
+        size_t len = left < SNAPSHOT_PIECE ? left : SNAPSHOT_PIECE;
+        if (encoder->failed == 0) {
+            encoder->failed = encoder->put(encoder->ctx, out->data + at, len);
+        }
+        at += len;
     }
-    buf_clear(&encoder->out);
+    memmove(out->data, out->data + at, out->len - at);
+    out->len -= at;
 }
 
 static void record_end(struct encoder *encoder)
@@ -71,7 +79,7 @@ static void record_end(struct encoder *encoder)
     buf_put_u32(out, snapshot_crc(out->data + start, out->len - start));
     encoder->count++;
     if (out->len >= SNAPSHOT_PIECE) {
-        encoder_flush(encoder);
+        encoder_flush(encoder, false);
     }
 }
 
@@ -84,11 +92,21 @@ static void encode_head(struct encoder *encoder, const struct registry *frozen)
     buf_put_u64(&encoder->out, events->first);
     buf_put_u64(&encoder->out, events->next);
     record_end(encoder);
+}
+
+/* One at its default is not written: a build that knows more settings, or fewer, writes
+ * the same bytes. */
+static void encode_settings(struct encoder *encoder, const struct registry *frozen)
+{
     for (size_t i = 0; i < SETTING_COUNT; i++) {
-        record_begin(encoder, RECORD_SETTING);
-        buf_put_text(&encoder->out, setting_name((enum setting)i));
-        buf_put_u64(&encoder->out, registry_setting(frozen, (enum setting)i));
-        record_end(encoder);
+        enum setting setting = (enum setting)i;
+        uint64_t value = registry_setting(frozen, setting);
+        if (value != setting_default(setting)) {
+            record_begin(encoder, RECORD_SETTING);
+            buf_put_text(&encoder->out, setting_name(setting));
+            buf_put_u64(&encoder->out, value);
+            record_end(encoder);
+        }
     }
 }
 
@@ -151,13 +169,14 @@ int snapshot_encode(const struct registry *frozen,
     struct encoder encoder = {.put = put, .ctx = ctx};
     buf_init(&encoder.out);
     encode_head(&encoder, frozen);
+    encode_settings(&encoder, frozen);
     encode_members(&encoder, frozen);
     encode_tasks(&encoder, frozen);
     encode_events(&encoder, frozen);
     record_begin(&encoder, RECORD_END);
     buf_put_u64(&encoder.out, encoder.count);
     record_end(&encoder);
-    encoder_flush(&encoder);
+    encoder_flush(&encoder, true);
     buf_close(&encoder.out);
     return encoder.failed;
 }
@@ -173,7 +192,7 @@ struct snapshot_decoder {
     enum record_kind last; /* records never go back */
     uint64_t order;        /* of the last one within its kind: they only grow */
     uint64_t next;         /* what the head says the numbering ends at */
-    size_t settings;
+    enum err_code code;    /* what a record that is wrong is answered with */
     bool ended;
 };
 
@@ -181,6 +200,7 @@ struct snapshot_decoder *snapshot_decoder_new(void)
 {
     struct snapshot_decoder *decoder = mem_zalloc(sizeof *decoder);
     decoder->registry = registry_new();
+    decoder->code = ERR_CORRUPT;
     buf_init(&decoder->rest);
     return decoder;
 }
@@ -206,6 +226,13 @@ static char *take_text(struct cursor *cursor)
     return mem_strndup((const char *)data, len);
 }
 
+/* Whole, but from a newer build. */
+static const char *unsupported(struct snapshot_decoder *decoder, const char *what)
+{
+    decoder->code = ERR_UNSUPPORTED;
+    return what;
+}
+
 static const char *decode_head(struct snapshot_decoder *decoder, struct cursor *cursor)
 {
     uint32_t format = cursor_u32(cursor);
@@ -213,7 +240,7 @@ static const char *decode_head(struct snapshot_decoder *decoder, struct cursor *
     uint64_t first = cursor_u64(cursor);
     decoder->next = cursor_u64(cursor);
     if (format != SNAPSHOT_FORMAT) {
-        return "a format that this build does not know";
+        return unsupported(decoder, "a format that this build does not know");
     }
     if (!cursor_done(cursor) || first == 0 || first > decoder->next) {
         return "a damaged head";
@@ -230,12 +257,17 @@ static const char *decode_setting(struct snapshot_decoder *decoder,
     uint64_t value = cursor_u64(cursor);
     enum setting setting = setting_find(name, strlen(name));
     mem_free(name);
-    if (!cursor_done(cursor) || setting == SETTING_COUNT ||
-        (size_t)setting != decoder->settings || value < setting_min(setting) ||
-        value > setting_max(setting)) {
-        return "a setting that this build does not know, or out of order or bounds";
+    if (!cursor_done(cursor)) {
+        return "a damaged setting";
     }
-    decoder->settings++;
+    if (setting == SETTING_COUNT) {
+        return unsupported(decoder, "a setting that this build does not know");
+    }
+    if ((uint64_t)setting < decoder->order || value < setting_min(setting) ||
+        value > setting_max(setting) || value == setting_default(setting)) {
+        return "a setting out of order or bounds";
+    }
+    decoder->order = (uint64_t)setting + 1;
     registry_restore_setting(decoder->registry, setting, value);
     return NULL;
 }
@@ -256,7 +288,8 @@ static const char *decode_member(struct snapshot_decoder *decoder,
     draft.address = texts[1];
     draft.peer_address = texts[2];
     draft.version = texts[3];
-    bool sound = cursor_done(cursor) && draft.id > decoder->order;
+    bool sound = cursor_done(cursor) && draft.id > decoder->order &&
+                 member_draft_sound(&draft) && revision > 0 && revision < decoder->next;
     if (sound) {
         decoder->order = draft.id;
         registry_restore_member(decoder->registry, &draft, revision);
@@ -281,8 +314,7 @@ static const char *decode_task(struct snapshot_decoder *decoder, struct cursor *
     draft.text =
         (const char *)cursor_blob(cursor, SNAPSHOT_RECORD_MAX, &draft.text_len);
     if (!cursor_done(cursor) || enabled > 1 || created <= decoder->order ||
-        revision < created || revision >= decoder->next || draft.name_len == 0 ||
-        draft.enabled_at < 1 || draft.enabled_at >= draft.text_len ||
+        revision < created || revision >= decoder->next || !task_draft_sound(&draft) ||
         registry_task(decoder->registry, draft.name, draft.name_len) != NULL) {
         return "a damaged task, or out of order";
     }
@@ -305,22 +337,25 @@ static const char *decode_event(struct snapshot_decoder *decoder, struct cursor 
     event.actor = texts[1];
     event.request_id = texts[2];
     event.data = texts[3];
-    bool sound = cursor_done(cursor) && event_type_name(event.type) != NULL &&
-                 registry_events(decoder->registry)->next < decoder->next;
-    if (sound) {
+    const char *wrong = NULL;
+    if (!cursor_done(cursor) ||
+        registry_events(decoder->registry)->next >= decoder->next) {
+        wrong = "a damaged event, or one too many";
+    } else if (event_type_name(event.type) == NULL) {
+        wrong = unsupported(decoder, "an event that this build does not know");
+    } else {
         registry_restore_event(decoder->registry, &event);
     }
     for (size_t i = 0; i < 4; i++) {
         mem_free(texts[i]);
     }
-    return sound ? NULL : "a damaged event";
+    return wrong;
 }
 
 static const char *decode_end(struct snapshot_decoder *decoder, struct cursor *cursor)
 {
     uint64_t count = cursor_u64(cursor);
     if (!cursor_done(cursor) || count != decoder->count ||
-        decoder->settings != SETTING_COUNT ||
         registry_events(decoder->registry)->next != decoder->next) {
         return "an end that does not fit what came before it";
     }
@@ -353,7 +388,7 @@ static const char *decode_record(struct snapshot_decoder *decoder, uint8_t kind,
     case RECORD_END:
         return decode_end(decoder, cursor);
     default: /* a byte from outside */
-        return "a record of a kind that this build does not know";
+        return unsupported(decoder, "a record that this build does not know");
     }
 }
 
@@ -380,7 +415,7 @@ static int decoder_take(struct snapshot_decoder *decoder, const uint8_t *data,
         wrong = decode_record(decoder, data[0], &cursor);
     }
     if (wrong != NULL) {
-        return err_set(err, ERR_CORRUPT, "snapshot: %s at byte %llu", wrong,
+        return err_set(err, decoder->code, "snapshot: %s at byte %llu", wrong,
                        (unsigned long long)decoder->offset);
     }
     decoder->count++;

@@ -10,12 +10,15 @@
 #include "base/err.h"
 #include "registry/registry.h"
 
-/* Calls `put` with pieces of any size, in order; stops at its first non-zero return and
- * returns that. */
+/* Calls `put` with pieces of 64 KiB, in order, the last one as long as it comes; stops
+ * at its first non-zero return and returns that. The pieces are borrowed. */
 int snapshot_encode(const struct registry *frozen,
                     int (*put)(void *ctx, const void *data, size_t len), void *ctx);
 
-/* A restorer is fed pieces of any size; the loop thread or one pool job, not both. */
+/* A restorer is fed pieces of any size, on the loop thread only: it writes maps, and
+ * their garbage is the loop's (base/map.h). A piece of 64 KiB takes about a
+ * millisecond, so a turn of the loop can take several. After an error it can only be
+ * freed. */
 struct snapshot_decoder;
 struct snapshot_decoder *snapshot_decoder_new(void);
 int snapshot_decoder_feed(
