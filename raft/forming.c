@@ -1,21 +1,44 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*   WAITING ──all here, blank; ours the lowest id, or its offer came──▶ PLEDGING
- *   PLEDGING ──pledge durable──▶ PLEDGED
- *   PLEDGED ──every member holds it, or one has founded it──▶ DECIDING
- *   PLEDGED ──all here and blank, but other members than its──▶ DROPPING ──▶ WAITING
- *   DECIDING ──decision durable──▶ FOUNDING ──store and identity durable──▶ FORMED
+/* How blank nodes become a cluster.
  *
- * A pledge is the whole charter, so who offers does not matter any more once it is
- * held: everybody tells it to everybody (the cluster id in each hello, the charter in
- * frames) and each node sees by itself that all hold it. Who has decided says so in its
- * hello as if it had the cluster already: from then on nobody near it drops the pledge.
+ *              offer due, or                      every pledge in hand,
+ *              offered one      synced            or a member has founded
+ *   WAITING ───────────────▶ PLEDGING ──▶ PLEDGED ────────────────────▶ FOUNDING
+ *      ▲  └─────────── expect = 1 ───────────┼───────────────────────────▲  │
+ *      │                                     │ its members are           │  │ synced
+ *      │ synced                              ▼ not those present         │  ▼
+ *   DROPPING ◀──── everybody vowed ──── WITHDRAWING ──a member has founded FOUNDED
  *
- * Every turn looks at everything again, some times a second: a lost message costs time,
- * a crash anywhere goes on from what the identity says.
+ *   PLEDGING, DROPPING, FOUNDING ──the disk fails──▶ FAILED
  *
- * Failure modes: a peer away, of another size, of the same name, or in a cluster
- * already: nobody forms and forming_trouble() says whom it waits for. A disk error ends
- * the node. */
+ * Happy path: everybody is present and blank. The lowest id makes the charter, syncs it
+ * as its pledge and offers it; each of the others sees the same company, syncs its
+ * pledge and tells everybody. Who has every pledge in hand founds: it syncs that it has
+ * decided, writes the store with entry 1, syncs the cluster id. Each does this for
+ * itself. One that misses a pledge and sees a member with the cluster id founds as
+ * well: that member had them all.
+ *
+ * Messages may be lost: each state says again what it has to say at every tick. What a
+ * peer said in frames is forgotten with its connection.
+ *
+ * Crashes: a pledge is on disk before it is told, and is told again after a restart.
+ * The decision is on disk before the first byte of the store, so a restart goes on in
+ * FOUNDING, whoever else is there.
+ *
+ * A pledge that cannot be kept, because a member was wiped, got a new address or never
+ * belonged here, must fall, or nobody ever founds. But somebody may be founding on it
+ * at this moment. So the holder first stops counting as a holder (WITHDRAWING) and asks
+ * everybody present to vow that they will not found that cluster. A holder that is
+ * asked withdraws too, before it vows; one that is founding does not vow, and soon
+ * shows the cluster id, which everybody who withdraws then follows. WITHDRAWING has no
+ * way back to PLEDGED but a restart, after which what the others said has to be said
+ * again. The members that are not present cannot found it either: it takes the pledges
+ * of those that are. A pledge that falls without asking was rejected: a node that has
+ * every pledge in hand would found a cluster whose other members have just let go of
+ * it.
+ *
+ * Never: founding beside a node that has another cluster; a second pledge beside one
+ * that is held. */
 #include "raft/forming.h"
 
 #include <assert.h>
@@ -25,533 +48,720 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "raft/frame.h"
+#include "raft/forming_view.h"
+#include "raft/forming_wire.h"
 
-#define FORMING_TURN_MS 100
+#define FORMING_TICK_MS        200 /* after this, say again what may have been lost */
+#define FORMING_TICK_JITTER_MS 50
 
 enum forming_state {
     FORMING_WAITING,
     FORMING_PLEDGING,
     FORMING_PLEDGED,
+    FORMING_WITHDRAWING,
     FORMING_DROPPING,
-    FORMING_DECIDING,
     FORMING_FOUNDING,
-    FORMING_FORMED,
+    FORMING_FOUNDED,
+    FORMING_FAILED,
 };
 
-static const char *const state_names[] = {
-    "waiting", "pledging", "pledged", "dropping", "deciding", "founding", "formed",
-};
-
-static const uint32_t state_moves[] = {
-    [FORMING_WAITING] = 1u << FORMING_PLEDGING | 1u << FORMING_DECIDING,
-    [FORMING_PLEDGING] = 1u << FORMING_PLEDGED,
-    [FORMING_PLEDGED] = 1u << FORMING_DECIDING | 1u << FORMING_DROPPING,
-    [FORMING_DROPPING] = 1u << FORMING_WAITING,
-    [FORMING_DECIDING] = 1u << FORMING_FOUNDING,
-    [FORMING_FOUNDING] = 1u << FORMING_FORMED,
-    [FORMING_FORMED] = 0,
-};
-
-/* A configured peer, as it introduced itself last. */
-struct forming_peer {
-    const char *address; /* of options.peers */
-    bool up;
-    bool known;
-    uint64_t cluster_id;
-    uint64_t pledge;
-    uint32_t expect;
-    struct charter_row row;
+#define FORMING_BIT(state) (1u << (state))
+static const unsigned forming_moves[] = {
+    [FORMING_WAITING] = FORMING_BIT(FORMING_PLEDGING) | FORMING_BIT(FORMING_FOUNDING),
+    [FORMING_PLEDGING] = FORMING_BIT(FORMING_PLEDGED) | FORMING_BIT(FORMING_FAILED),
+    [FORMING_PLEDGED] =
+        FORMING_BIT(FORMING_WITHDRAWING) | FORMING_BIT(FORMING_FOUNDING),
+    [FORMING_WITHDRAWING] =
+        FORMING_BIT(FORMING_DROPPING) | FORMING_BIT(FORMING_FOUNDING),
+    [FORMING_DROPPING] = FORMING_BIT(FORMING_WAITING) | FORMING_BIT(FORMING_FAILED),
+    [FORMING_FOUNDING] = FORMING_BIT(FORMING_FOUNDED) | FORMING_BIT(FORMING_FAILED),
+    [FORMING_FOUNDED] = 0,
+    [FORMING_FAILED] = 0,
 };
 
 struct forming {
-    struct forming_options options;
+    struct disk *disk;
+    struct clock *clock;
+    struct link *link;
     struct identity *identity;
+    char *version;
+    uint32_t level;
+    uint64_t segment_bytes;
+    int (*store_create)(const struct store_options *options, uint64_t term,
+                        const struct entry *first_entry, struct err *err);
+    void *owner;
+    void (*formed)(void *owner, const struct charter *charter);
+    void (*failed)(void *owner, const struct err *err);
+
     enum forming_state state;
-    struct forming_peer peers[LIMIT_MEMBERS];
-    char trouble[256];
-    struct clock_timer timer;
-    struct clock_task later; /* the end of a job or a stop, in a turn of its own */
+    struct forming_view view;
+    uint64_t serial;  /* of our last frame */
+    uint64_t token;   /* of our question, while WITHDRAWING */
+    struct buf words; /* forming_trouble() */
+    struct clock_timer tick;
+    struct clock_task turn; /* the first step; the end */
+
+    /* One save at a time; while it runs, these belong to the pool. */
     struct disk_job job;
-    bool busy;
-    struct identity saved; /* what the job writes */
-    struct err job_err;
-    int job_code;
+    bool saving;
+    struct identity next; /* what the identity becomes */
+    struct bytes *first_payload;
+    int save_code;
+    struct err save_err;
+
     bool stopping;
     void (*stopped)(void *owner);
     void *stopped_owner;
 };
 
-static void forming_look(struct forming *forming);
+static void forming_step(struct forming *forming);
 
-static void forming_move(struct forming *forming, enum forming_state state)
+static void forming_move(struct forming *forming, enum forming_state to)
 {
-    assert((state_moves[forming->state] & 1u << state) != 0);
-    log_debug("forming: %s -> %s", state_names[forming->state], state_names[state]);
-    forming->state = state;
-}
-
-static struct charter_row forming_self(const struct forming *forming)
-{
-    struct charter_row row = {.id = forming->identity->node_id};
-    snprintf(row.name, sizeof row.name, "%s", forming->identity->name);
-    snprintf(row.peer_address, sizeof row.peer_address, "%s",
-             forming->options.peer_address);
-    snprintf(row.api_address, sizeof row.api_address, "%s",
-             forming->options.api_address);
-    return row;
+    assert(forming_moves[forming->state] & FORMING_BIT(to));
+    forming->state = to;
 }
 
 static void forming_introduce(struct forming *forming)
 {
-    const struct identity *identity = forming->identity;
-    struct link *link = forming->options.link;
-    if (link == NULL) {
+    if (forming->link == NULL) {
         return;
     }
-    struct hello hello = {
+    const struct identity *identity = forming->identity;
+    struct hello self = {
         .protocol = LINK_PROTOCOL,
-        .cluster_id =
-            identity->decided ? identity->pledge.cluster_id : identity->cluster_id,
+        .cluster_id = identity->cluster_id,
         .node_id = identity->node_id,
         .start_counter = identity->start_counter,
         .pledge = identity->pledged ? identity->pledge.cluster_id : 0,
-        .expect = forming->options.expect,
-        .level = forming->options.level,
+        .expect = forming->view.expect,
+        .level = forming->level,
         .name = identity->name,
-        .peer_address = forming->options.peer_address,
-        .api_address = forming->options.api_address,
-        .version = forming->options.version,
+        .peer_address = forming->view.self.peer_address,
+        .api_address = forming->view.self.api_address,
+        .version = forming->version,
     };
-    link->ops->set_self(link, &hello);
+    forming->link->ops->set_self(forming->link, &self);
 }
 
-/* --- work on the disk
- * ------------------------------------------------------------------------ */
+/* --- what we say ---------------------------------------------------------------------
+ */
 
-/* In the pool: the store first, then the identity that says it is whole. */
+static void forming_send(struct forming *forming, uint64_t to,
+                         struct forming_message *message)
+{
+    message->start_counter = forming->identity->start_counter;
+    message->serial = ++forming->serial;
+    struct bytes *frame = forming_encode(message);
+    forming->link->ops->send(forming->link, to, frame);
+    bytes_unref(frame);
+}
+
+/* What this state has to say, to the node `to`. */
+static void forming_tell(struct forming *forming, uint64_t to)
+{
+    const struct identity *identity = forming->identity;
+    struct forming_message message;
+    if (forming->state == FORMING_PLEDGED) {
+        message.kind = identity_offers(identity) ? FRAME_OFFER : FRAME_PLEDGE;
+        message.charter = identity->pledge;
+        forming_send(forming, to, &message);
+    } else if (forming->state == FORMING_WITHDRAWING) {
+        message.kind = FRAME_WITHDRAW;
+        message.cluster_id = identity->pledge.cluster_id;
+        message.token = forming->token;
+        forming_send(forming, to, &message);
+    }
+}
+
+static void forming_tell_all(struct forming *forming)
+{
+    forming_view_look(&forming->view, NULL);
+    for (size_t i = 0; i < forming->view.place_count; i++) {
+        const struct forming_node *node = forming->view.places[i].node;
+        if (node != NULL) {
+            forming_tell(forming, node->id);
+        }
+    }
+}
+
+static void forming_start_tick(struct forming *forming)
+{
+    uint64_t jitter = clock_random_below(forming->clock, FORMING_TICK_JITTER_MS);
+    clock_timer_start(forming->clock, &forming->tick,
+                      clock_now_ms(forming->clock) + FORMING_TICK_MS + jitter);
+}
+
+static void forming_on_tick(struct clock_timer *timer)
+{
+    struct forming *forming = timer->owner;
+    forming_start_tick(forming);
+    forming_step(forming);
+    forming_tell_all(forming);
+}
+
+/* --- what goes to disk ---------------------------------------------------------------
+ */
+
+/* In the pool: the decision, then the store, then the cluster id, in this order (see
+ * the top). */
+static int forming_work_found(struct forming *forming)
+{
+    struct identity *next = &forming->next;
+    struct err *err = &forming->save_err;
+    uint64_t cluster_id = next->pledge.cluster_id;
+    int code = identity_save(next, forming->disk, err);
+    if (code == 0) {
+        struct store_options options = {
+            .disk = forming->disk,
+            .clock = forming->clock,
+            .node_id = next->node_id,
+            .cluster_id = cluster_id,
+            .segment_bytes = forming->segment_bytes,
+        };
+        struct entry entry = {1, ENTRY_CONFIGURATION, forming->first_payload};
+        code = forming->store_create(&options, 1, &entry, err);
+    }
+    if (code != 0) {
+        return code;
+    }
+    next->cluster_id = cluster_id;
+    next->pledged = false;
+    next->decided = false;
+    return identity_save(next, forming->disk, err);
+}
+
 static void forming_work(struct disk_job *job)
 {
     struct forming *forming = job->owner;
-    struct identity *saved = &forming->saved;
-    if (forming->state == FORMING_FOUNDING) {
-        struct store_options options = {
-            .disk = forming->options.disk,
-            .clock = forming->options.clock,
-            .node_id = saved->node_id,
-            .cluster_id = saved->pledge.cluster_id,
-            .segment_bytes = forming->options.segment_bytes,
-        };
-        struct entry entry = {1, ENTRY_CONFIGURATION,
-                              charter_membership(&saved->pledge)};
-        forming->job_code =
-            forming->options.store_create(&options, 1, &entry, &forming->job_err);
-        bytes_unref(entry.data);
-        if (forming->job_code != 0) {
-            return;
-        }
-        saved->cluster_id = saved->pledge.cluster_id;
-        saved->pledged = false;
-        saved->decided = false;
-    }
-    forming->job_code = identity_save(saved, forming->options.disk, &forming->job_err);
+    forming->save_code =
+        forming->first_payload != NULL
+            ? forming_work_found(forming)
+            : identity_save(&forming->next, forming->disk, &forming->save_err);
 }
 
-static void forming_formed(struct forming *forming)
+static void forming_free(struct forming *forming)
 {
-    struct charter charter = forming->identity->pledge;
-    *forming->identity = forming->saved;
-    forming_move(forming, FORMING_FORMED);
-    forming_introduce(forming);
-    clock_timer_stop(forming->options.clock, &forming->timer);
-    log_info("forming: cluster %" PRIu64 " of %u members is founded",
-             charter.cluster_id, charter.count);
-    forming->options.formed(forming->options.owner, &charter);
+    clock_timer_stop(forming->clock, &forming->tick);
+    clock_defer_cancel(forming->clock, &forming->turn);
+    forming_view_close(&forming->view);
+    buf_close(&forming->words);
+    mem_free(forming->version);
+    mem_free(forming);
 }
 
-static void forming_worked(struct disk_job *job)
+static void forming_finish(struct clock_task *task)
+{
+    struct forming *forming = task->owner;
+    void (*stopped)(void *owner) = forming->stopped;
+    void *owner = forming->stopped_owner;
+    forming_free(forming);
+    stopped(owner);
+}
+
+static void forming_founded(struct forming *forming)
+{
+    clock_timer_stop(forming->clock, &forming->tick);
+    struct charter charter = forming->identity->pledge;
+    charter.cluster_id = forming->identity->cluster_id;
+    log_info("forming: cluster %" PRIu64 " of %u is founded", charter.cluster_id,
+             charter.count);
+    forming->formed(forming->owner, &charter); /* may have called forming_stop() */
+}
+
+/* The save is durable. */
+static void forming_saved(struct forming *forming)
+{
+    *forming->identity = forming->next;
+    forming_introduce(forming);
+    if (forming->state == FORMING_FOUNDING) {
+        forming_move(forming, FORMING_FOUNDED);
+        forming_founded(forming);
+        return;
+    }
+    forming_move(forming, forming->state == FORMING_PLEDGING ? FORMING_PLEDGED
+                                                             : FORMING_WAITING);
+    forming_tell_all(forming); /* before the step may found: it says nothing then */
+    forming_step(forming);
+}
+
+static void forming_done(struct disk_job *job)
 {
     struct forming *forming = job->owner;
-    forming->busy = false;
+    forming->saving = false;
+    bytes_unref(forming->first_payload);
+    forming->first_payload = NULL;
     if (forming->stopping) {
-        clock_defer(forming->options.clock, &forming->later);
+        clock_defer(forming->clock, &forming->turn);
         return;
     }
-    if (forming->job_code != 0) {
-        clock_timer_stop(forming->options.clock, &forming->timer);
-        forming->options.failed(forming->options.owner, &forming->job_err);
+    if (forming->save_code == 0) {
+        forming_saved(forming);
         return;
     }
-    switch (forming->state) {
-    case FORMING_PLEDGING:
-        *forming->identity = forming->saved;
-        forming_move(forming, FORMING_PLEDGED);
-        break;
-    case FORMING_DROPPING:
-        *forming->identity = forming->saved;
-        forming_move(forming, FORMING_WAITING);
-        break;
-    case FORMING_DECIDING:
-        *forming->identity = forming->saved;
-        forming_introduce(forming);
-        forming_move(forming, FORMING_FOUNDING);
-        forming->busy = true;
-        disk_submit(forming->options.disk, &forming->job);
-        return;
-    case FORMING_FOUNDING:
-        forming_formed(forming);
-        return;
-    case FORMING_WAITING:
-    case FORMING_PLEDGED:
-    case FORMING_FORMED:
-        assert(!"nothing was saved");
-        break;
-    }
-    forming_introduce(forming);
-    forming_look(forming);
+    forming_move(forming, FORMING_FAILED);
+    clock_timer_stop(forming->clock, &forming->tick);
+    err_prefix(&forming->save_err, "while the cluster forms");
+    forming->failed(forming->owner, &forming->save_err);
 }
 
-static void forming_save(struct forming *forming, enum forming_state state)
+/* `next` is filled in. */
+static void forming_submit(struct forming *forming, enum forming_state state)
 {
-    assert(!forming->busy);
-    forming_move(forming, state);
-    forming->busy = true;
-    disk_submit(forming->options.disk, &forming->job);
+    assert(!forming->saving);
+    if (forming->state != state) { /* a restart begins in FOUNDING */
+        forming_move(forming, state);
+    }
+    forming->saving = true;
+    forming->job =
+        (struct disk_job){.work = forming_work, .done = forming_done, .owner = forming};
+    disk_submit(forming->disk, &forming->job);
 }
 
 static void forming_pledge(struct forming *forming, const struct charter *charter)
 {
-    forming->saved = *forming->identity;
-    forming->saved.pledged = true;
-    forming->saved.pledge = *charter;
-    forming_save(forming, FORMING_PLEDGING);
+    forming->next = *forming->identity;
+    forming->next.pledged = true;
+    forming->next.pledge = *charter;
+    log_info("forming: %s cluster %" PRIu64 " of %u",
+             identity_offers(&forming->next) ? "offering" : "pledging to",
+             charter->cluster_id, charter->count);
+    forming_submit(forming, FORMING_PLEDGING);
+}
+
+static void forming_found(struct forming *forming, const struct charter *charter)
+{
+    forming->next = *forming->identity;
+    forming->next.pledged = true;
+    forming->next.decided = true;
+    forming->next.pledge = *charter;
+    forming->first_payload = charter_membership(charter);
+    forming_submit(forming, FORMING_FOUNDING);
 }
 
 static void forming_drop(struct forming *forming)
 {
-    log_warn("forming: the pledge to cluster %" PRIu64
-             " falls: its members are not those that are here",
+    log_info("forming: giving up the pledge to cluster %" PRIu64,
              forming->identity->pledge.cluster_id);
-    forming->saved = *forming->identity;
-    forming->saved.pledged = false;
-    forming->saved.pledge = (struct charter){0};
-    forming_save(forming, FORMING_DROPPING);
+    forming->next = *forming->identity;
+    forming->next.pledged = false;
+    forming->next.pledge = (struct charter){0};
+    forming_submit(forming, FORMING_DROPPING);
 }
 
-static void forming_decide(struct forming *forming)
+static void forming_withdraw(struct forming *forming)
 {
-    forming->saved = *forming->identity;
-    forming->saved.decided = true;
-    forming_save(forming, FORMING_DECIDING);
+    forming_move(forming, FORMING_WITHDRAWING);
+    forming->token = clock_random(forming->clock) | 1;
+    for (size_t i = 0; i < FORMING_NODES_MAX; i++) {
+        forming->view.nodes[i].vow_token = 0;
+    }
+    forming_tell_all(forming);
 }
 
-/* --- frames
- * ------------------------------------------------------------------------------------
+/* --- what is due ---------------------------------------------------------------------
  */
 
-static void forming_send(struct forming *forming, uint64_t to, enum frame_kind kind)
+/* Has a member of `charter` founded it? */
+static bool forming_member_founded(const struct forming *forming,
+                                   const struct charter *charter)
 {
-    struct buf out;
-    buf_init(&out);
-    buf_put_u8(&out, (uint8_t)kind);
-    charter_put(&out, &forming->identity->pledge);
-    struct bytes *frame = bytes_new(out.data, out.len);
-    buf_close(&out);
-    forming->options.link->ops->send(forming->options.link, to, frame);
-    bytes_unref(frame);
-}
-
-/* An offerer offers; who has pledged tells it. Both carry the charter. */
-static void forming_tell(struct forming *forming)
-{
-    enum frame_kind kind =
-        identity_offers(forming->identity) ? FRAME_OFFER : FRAME_PLEDGE;
-    for (size_t i = 0; i < forming->options.peer_count; i++) {
-        if (forming->peers[i].up) {
-            forming_send(forming, forming->peers[i].row.id, kind);
+    for (size_t i = 0; i < forming->view.place_count; i++) {
+        const struct forming_node *node = forming->view.places[i].node;
+        if (node != NULL && node->cluster_id == charter->cluster_id &&
+            charter_find(charter, node->id) != NULL) {
+            return true;
         }
     }
+    return false;
 }
 
-/* Are the charter's members just those that are here, ourselves as we are among them?
- */
-static bool forming_present(const struct forming *forming,
-                            const struct charter *charter)
+/* Did somebody present let go of that cluster, and not pledge to it anew? */
+static bool forming_withdrawn(const struct forming *forming, uint64_t cluster_id)
 {
-    if (charter->count != forming->options.expect) {
-        return false;
-    }
-    const struct charter_row *own = charter_find(charter, forming->identity->node_id);
-    struct charter_row self = forming_self(forming);
-    if (own == NULL || !charter_row_equal(own, &self)) {
-        return false;
-    }
-    for (size_t i = 0; i < forming->options.peer_count; i++) {
-        if (!forming->peers[i].known ||
-            charter_find(charter, forming->peers[i].row.id) == NULL) {
-            return false;
+    for (size_t i = 0; i < forming->view.place_count; i++) {
+        const struct forming_node *node = forming->view.places[i].node;
+        if (node != NULL && node->withdrawn == cluster_id) {
+            return true;
         }
     }
-    return true;
+    return false;
 }
 
-void forming_frame(struct forming *forming, uint64_t from, const uint8_t *data,
-                   size_t len)
+/* Of the pledges to just this company that somebody present holds, and nobody lets go
+ * of, the one with the lowest cluster id; NULL: none. */
+static const struct charter *forming_offered(const struct forming *forming,
+                                             const struct charter *company)
 {
-    struct cursor cursor;
-    struct charter charter;
-    cursor_init(&cursor, data, len);
-    uint8_t kind = cursor_u8(&cursor);
-    if (forming->stopping || forming->busy ||
-        (kind != FRAME_OFFER && kind != FRAME_PLEDGE)) {
+    const struct charter *lowest = NULL;
+    for (size_t i = 0; i < forming->view.place_count; i++) {
+        const struct forming_node *node = forming->view.places[i].node;
+        const struct charter *charter = node->charter;
+        if (charter != NULL && charter_same_members(charter, company) &&
+            !forming_withdrawn(forming, charter->cluster_id) &&
+            (lowest == NULL || charter->cluster_id < lowest->cluster_id)) {
+            lowest = charter;
+        }
+    }
+    return lowest;
+}
+
+static bool forming_somebody_pledged(const struct forming *forming)
+{
+    for (size_t i = 0; i < forming->view.place_count; i++) {
+        const struct forming_node *node = forming->view.places[i].node;
+        if (node->pledge != 0 || node->charter != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Everybody is present, blank and fits. */
+static void forming_step_waiting(struct forming *forming, struct charter *company)
+{
+    const struct charter *offered = forming_offered(forming, company);
+    if (offered != NULL) {
+        forming_pledge(forming, offered);
         return;
     }
-    charter_get(&cursor, &charter);
-    if (!cursor_done(&cursor)) {
-        log_warn("forming: node %" PRIu64 " sent a charter that is none", from);
+    /* A pledge to another company has to fall first, by its holder's doing. */
+    if (company->rows[0].id != forming->view.self.id ||
+        forming_somebody_pledged(forming)) {
         return;
     }
-    if (forming->state == FORMING_WAITING && forming_present(forming, &charter)) {
-        forming_pledge(forming, &charter);
-    } else if (forming->state == FORMING_PLEDGED && kind == FRAME_OFFER &&
-               charter.cluster_id != forming->identity->pledge.cluster_id) {
-        forming_send(forming, from, FRAME_PLEDGE);
+    while (company->cluster_id == 0) {
+        company->cluster_id = clock_random(forming->clock) >> 1;
     }
-}
-
-/* --- looking at everything
- * ------------------------------------------------------------------------ */
-
-/* Is everybody here, and alike enough? Else the trouble says who and what. */
-static bool forming_all_here(struct forming *forming)
-{
-    size_t away = 0;
-    size_t len = 0;
-    char list[160] = "";
-    for (size_t i = 0; i < forming->options.peer_count; i++) {
-        struct forming_peer *peer = &forming->peers[i];
-        if (peer->up) {
-            continue;
-        }
-        struct link_status status;
-        forming->options.link->ops->status(forming->options.link, peer->address,
-                                           &status);
-        int more = snprintf(list + len, sizeof list - len, "%s%s %s",
-                            away > 0 ? ", " : "", peer->address,
-                            status.connected ? "introduces itself by another address"
-                                             : status.reason);
-        len += more > 0 && (size_t)more < sizeof list - len ? (size_t)more : 0;
-        away++;
-    }
-    if (away > 0) {
-        snprintf(forming->trouble, sizeof forming->trouble, "waiting for %zu of %u: %s",
-                 away, forming->options.expect, list);
-    }
-    return away == 0;
-}
-
-static bool forming_alike(struct forming *forming)
-{
-    struct charter_row self = forming_self(forming);
-    for (size_t i = 0; i < forming->options.peer_count; i++) {
-        const struct forming_peer *peer = &forming->peers[i];
-        if (peer->expect != forming->options.expect) {
-            snprintf(forming->trouble, sizeof forming->trouble,
-                     "%.64s expects %u members, %.64s expects %u: they must be equal",
-                     self.name, forming->options.expect, peer->row.name, peer->expect);
-            return false;
-        }
-        const struct charter_row *same =
-            strcmp(peer->row.name, self.name) == 0 ? &self : NULL;
-        for (size_t j = 0; j < i && same == NULL; j++) {
-            if (strcmp(forming->peers[j].row.name, peer->row.name) == 0) {
-                same = &forming->peers[j].row;
-            }
-        }
-        if (same != NULL) {
-            snprintf(forming->trouble, sizeof forming->trouble,
-                     "two nodes are called '%.64s': %.64s and %.64s", peer->row.name,
-                     same->peer_address, peer->row.peer_address);
-            return false;
-        }
-    }
-    return true;
-}
-
-/* A peer that is in a cluster, or has decided to found one; NULL: all are blank. */
-static const struct forming_peer *forming_member_near(const struct forming *forming)
-{
-    for (size_t i = 0; i < forming->options.peer_count; i++) {
-        if (forming->peers[i].known && forming->peers[i].cluster_id != 0) {
-            return &forming->peers[i];
-        }
-    }
-    return NULL;
-}
-
-static bool forming_all_pledged(const struct forming *forming)
-{
-    for (size_t i = 0; i < forming->options.peer_count; i++) {
-        if (forming->peers[i].pledge != forming->identity->pledge.cluster_id) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool forming_lowest(const struct forming *forming)
-{
-    for (size_t i = 0; i < forming->options.peer_count; i++) {
-        if (forming->peers[i].row.id < forming->identity->node_id) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static void forming_offer(struct forming *forming)
-{
-    struct charter charter = {.count = 1};
-    charter.cluster_id = 1 + clock_random_below(forming->options.clock, INT64_MAX - 1);
-    charter.rows[0] = forming_self(forming);
-    for (size_t i = 0; i < forming->options.peer_count; i++) {
-        uint32_t at = charter.count++;
-        for (; at > 0 && charter.rows[at - 1].id > forming->peers[i].row.id; at--) {
-            charter.rows[at] = charter.rows[at - 1];
-        }
-        charter.rows[at] = forming->peers[i].row;
-    }
-    forming_pledge(forming, &charter);
-}
-
-/* One step, if there is one to make. */
-static void forming_look(struct forming *forming)
-{
-    if (forming->busy || forming->stopping || forming->state == FORMING_FORMED) {
-        return;
-    }
-    if (forming->identity->decided) {
-        forming_decide(forming); /* a restart in the middle: say it again, then found */
-        return;
-    }
-    forming->trouble[0] = '\0';
-    const struct forming_peer *member = forming_member_near(forming);
-    if (member != NULL) {
-        bool ours = forming->state == FORMING_PLEDGED &&
-                    member->cluster_id == forming->identity->pledge.cluster_id;
-        snprintf(forming->trouble, sizeof forming->trouble,
-                 "cluster %" PRIu64
-                 " exists at %.64s (%.64s); this node is not a member",
-                 member->cluster_id, member->row.name, member->row.peer_address);
-        if (ours) {
-            forming_decide(forming);
-        }
-        return;
-    }
-    if (forming->state == FORMING_PLEDGED) {
-        forming_tell(forming);
-    }
-    if (!forming_all_here(forming) || !forming_alike(forming)) {
-        return;
-    }
-    if (forming->state == FORMING_WAITING) {
-        snprintf(forming->trouble, sizeof forming->trouble, "all are here: forming");
-        if (forming_lowest(forming)) {
-            forming_offer(forming);
-        }
-    } else if (!forming_present(forming, &forming->identity->pledge)) {
-        forming_drop(forming);
-    } else if (forming_all_pledged(forming)) {
-        forming_decide(forming);
+    if (company->count == 1) {
+        forming_found(forming, company);
     } else {
-        snprintf(forming->trouble, sizeof forming->trouble,
-                 "waiting for every pledge to cluster %" PRIu64,
-                 forming->identity->pledge.cluster_id);
+        forming_pledge(forming, company);
     }
 }
 
-static void forming_turn(struct clock_timer *timer)
+static bool forming_every_pledge(const struct forming *forming)
 {
-    struct forming *forming = timer->owner;
-    clock_timer_start(forming->options.clock, timer,
-                      clock_now_ms(forming->options.clock) + FORMING_TURN_MS);
-    forming_look(forming);
+    const struct charter *pledge = &forming->identity->pledge;
+    for (size_t i = 0; i < forming->view.place_count; i++) {
+        const struct forming_node *node = forming->view.places[i].node;
+        if (node->charter == NULL || node->charter->cluster_id != pledge->cluster_id ||
+            !charter_same_members(node->charter, pledge)) {
+            return false;
+        }
+    }
+    return true;
 }
 
-/* --- from the link
- * -----------------------------------------------------------------------------------
+/* Everybody is present, blank and fits. */
+static void forming_step_pledged(struct forming *forming, const struct charter *company)
+{
+    const struct charter *pledge = &forming->identity->pledge;
+    if (!charter_same_members(pledge, company)) {
+        forming_withdraw(forming);
+        return;
+    }
+    if (forming_every_pledge(forming)) {
+        forming_found(forming, pledge);
+        return;
+    }
+    /* Two charters for one company: all but the holders of the lowest let go. */
+    const struct charter *offered = forming_offered(forming, company);
+    if (offered != NULL && offered->cluster_id < pledge->cluster_id) {
+        forming_withdraw(forming);
+    }
+}
+
+/* Everybody is present, blank and fits. */
+static void forming_step_withdrawing(struct forming *forming)
+{
+    for (size_t i = 0; i < forming->view.place_count; i++) {
+        if (forming->view.places[i].node->vow_token != forming->token) {
+            return;
+        }
+    }
+    forming_drop(forming);
+}
+
+/* Look around and do what is due. */
+static void forming_step(struct forming *forming)
+{
+    bool settled = forming->state == FORMING_WAITING ||
+                   forming->state == FORMING_PLEDGED ||
+                   forming->state == FORMING_WITHDRAWING;
+    if (!settled || forming->stopping) {
+        return;
+    }
+    enum forming_company company = forming_view_look(&forming->view, NULL);
+    if (forming->identity->pledged &&
+        forming_member_founded(forming, &forming->identity->pledge)) {
+        forming_found(forming, &forming->identity->pledge);
+        return;
+    }
+    if (company != COMPANY_COMPLETE) {
+        return;
+    }
+    struct charter members;
+    forming_view_members(&forming->view, &members);
+    switch (forming->state) {
+    case FORMING_WAITING:
+        forming_step_waiting(forming, &members);
+        break;
+    case FORMING_PLEDGED:
+        forming_step_pledged(forming, &members);
+        break;
+    case FORMING_WITHDRAWING:
+        forming_step_withdrawing(forming);
+        break;
+    case FORMING_PLEDGING:
+    case FORMING_DROPPING:
+    case FORMING_FOUNDING:
+    case FORMING_FOUNDED:
+    case FORMING_FAILED:
+        break;
+    }
+}
+
+/* --- what the others say -------------------------------------------------------------
  */
 
 void forming_hello(struct forming *forming, const struct hello *hello)
 {
-    for (size_t i = 0; i < forming->options.peer_count; i++) {
-        struct forming_peer *peer = &forming->peers[i];
-        if (strcmp(peer->address, hello->peer_address) != 0) {
-            continue;
-        }
-        peer->up = true;
-        peer->known = true;
-        peer->cluster_id = hello->cluster_id;
-        peer->pledge = hello->pledge;
-        peer->expect = hello->expect;
-        peer->row = (struct charter_row){.id = hello->node_id};
-        snprintf(peer->row.name, sizeof peer->row.name, "%s", hello->name);
-        snprintf(peer->row.peer_address, sizeof peer->row.peer_address, "%s",
-                 hello->peer_address);
-        snprintf(peer->row.api_address, sizeof peer->row.api_address, "%s",
-                 hello->api_address);
+    if (forming->stopping) {
+        return;
     }
-    forming_look(forming);
+    const struct forming_node *node = forming_view_hello(&forming->view, hello);
+    forming_step(forming);
+    if (node != NULL && forming_view_present(&forming->view, node->id) != NULL) {
+        forming_tell(forming, node->id);
+    }
 }
 
 void forming_down(struct forming *forming, uint64_t node_id, bool refused)
 {
     (void)refused;
-    for (size_t i = 0; i < forming->options.peer_count; i++) {
-        if (forming->peers[i].known && forming->peers[i].row.id == node_id) {
-            forming->peers[i].up = false;
+    if (forming->stopping) {
+        return;
+    }
+    forming_view_down(&forming->view, node_id);
+    forming_step(forming);
+}
+
+static void forming_vow(struct forming *forming, uint64_t to, uint64_t cluster_id,
+                        uint64_t token)
+{
+    struct forming_message vow = {
+        .kind = FRAME_VOW, .cluster_id = cluster_id, .token = token};
+    forming_send(forming, to, &vow);
+}
+
+/* A node will not found `cluster_id` and asks whether we shall. */
+static void forming_asked(struct forming *forming, struct forming_node *node,
+                          uint64_t cluster_id, uint64_t token)
+{
+    node->withdrawn = cluster_id;
+    if (node->charter != NULL && node->charter->cluster_id == cluster_id) {
+        forming_node_set_charter(node, NULL);
+    }
+    bool ours = false; /* do we hold the pledge, or shall we in a moment? */
+    switch (forming->state) {
+    case FORMING_PLEDGING:
+        ours = forming->next.pledge.cluster_id == cluster_id;
+        break;
+    case FORMING_PLEDGED:
+        if (forming->identity->pledge.cluster_id == cluster_id) {
+            forming_withdraw(forming);
+        }
+        break;
+    case FORMING_FOUNDING:
+    case FORMING_FOUNDED:
+    case FORMING_FAILED:
+        ours = true;
+        break;
+    case FORMING_WAITING:
+    case FORMING_WITHDRAWING:
+    case FORMING_DROPPING:
+        break;
+    }
+    if (!ours) {
+        forming_vow(forming, node->id, cluster_id, token);
+    }
+}
+
+void forming_frame(struct forming *forming, uint64_t from, const uint8_t *data,
+                   size_t len)
+{
+    struct forming_message message;
+    struct forming_node *node = forming_view_find(&forming->view, from);
+    forming_view_look(&forming->view, NULL);
+    if (forming->stopping || node == NULL ||
+        forming_view_present(&forming->view, from) == NULL ||
+        !forming_decode(&message, data, len) ||
+        message.start_counter != node->start_counter ||
+        message.serial <= node->serial) {
+        return;
+    }
+    node->serial = message.serial;
+    if (message.kind == FRAME_WITHDRAW) {
+        forming_asked(forming, node, message.cluster_id, message.token);
+    } else if (message.kind == FRAME_VOW) {
+        if (forming->state == FORMING_WITHDRAWING &&
+            message.cluster_id == forming->identity->pledge.cluster_id) {
+            node->vow_token = message.token;
+        }
+    } else if (charter_find(&message.charter, from) != NULL) {
+        forming_node_set_charter(node, &message.charter);
+        if (node->withdrawn == message.cluster_id) {
+            node->withdrawn = 0; /* it fell, and was made anew */
         }
     }
+    forming_step(forming);
+    if (message.kind == FRAME_OFFER) {
+        forming_tell(forming, from); /* our pledge is the answer to any offer */
+    }
 }
 
-/* --- life
- * ---------------------------------------------------------------------------------------------
+/* --- in words ------------------------------------------------------------------------
  */
 
-static void forming_later(struct clock_task *task)
+/* Everybody is present, blank and fits; it is up to whom? */
+static const struct forming_place *forming_slowest(const struct forming *forming)
 {
-    struct forming *forming = task->owner;
-    void (*stopped)(void *owner) = forming->stopped;
-    void *owner = forming->stopped_owner;
-    mem_free(forming);
-    stopped(owner);
+    const struct forming_place *found = NULL;
+    for (size_t i = 0; found == NULL && i < forming->view.place_count; i++) {
+        const struct forming_place *place = &forming->view.places[i];
+        const struct forming_node *node = place->node;
+        const struct charter *pledge = &forming->identity->pledge;
+        bool waits = false;
+        if (forming->state == FORMING_WAITING) {
+            waits = node->pledge != 0;
+        } else if (forming->state == FORMING_PLEDGED) {
+            waits = node->charter == NULL ||
+                    node->charter->cluster_id != pledge->cluster_id;
+        } else if (forming->state == FORMING_WITHDRAWING) {
+            waits = node->vow_token != forming->token;
+        }
+        found = waits ? place : NULL;
+    }
+    return found;
 }
 
-struct forming *forming_start(const struct forming_options *options)
+static void forming_say_waiting(struct forming *forming)
 {
-    struct forming *forming = mem_zalloc(sizeof *forming);
-    assert(options->peer_count <= LIMIT_MEMBERS && options->identity->cluster_id == 0);
-    forming->options = *options;
-    forming->identity = options->identity;
-    forming->state = options->identity->pledged ? FORMING_PLEDGED : FORMING_WAITING;
-    for (size_t i = 0; i < options->peer_count; i++) {
-        forming->peers[i].address = options->peers[i];
+    const struct forming_place *place = forming_slowest(forming);
+    struct charter members;
+    forming_view_members(&forming->view, &members);
+    if (place != NULL) {
+        buf_printf(&forming->words,
+                   "%s (%s) holds a pledge to cluster %" PRIu64
+                   " that is not for the nodes seen here",
+                   place->node->row.name, place->address, place->node->pledge);
+    } else {
+        buf_printf(&forming->words, "waiting for the offer of %s (%s)",
+                   members.rows[0].name, members.rows[0].peer_address);
     }
-    forming->job = (struct disk_job){
-        .work = forming_work,
-        .done = forming_worked,
-        .owner = forming,
-    };
-    forming->timer = (struct clock_timer){.fire = forming_turn, .owner = forming};
-    forming->later = (struct clock_task){.run = forming_later, .owner = forming};
-    forming_introduce(forming);
-    clock_timer_start(options->clock, &forming->timer, clock_now_ms(options->clock));
-    return forming;
+}
+
+static void forming_say_pledged(struct forming *forming, const char *what)
+{
+    const struct forming_place *place = forming_slowest(forming);
+    buf_printf(&forming->words, "%s cluster %" PRIu64 ": waiting for %s (%s)", what,
+               forming->identity->pledge.cluster_id,
+               place != NULL ? place->node->row.name : "this node",
+               place != NULL ? place->address : forming->view.self.peer_address);
 }
 
 const char *forming_trouble(struct forming *forming)
 {
-    return forming->state == FORMING_FORMED ? "" : forming->trouble;
+    buf_clear(&forming->words);
+    switch (forming->state) {
+    case FORMING_FAILED:
+        buf_printf(&forming->words, "%s", forming->save_err.text);
+        break;
+    case FORMING_PLEDGING:
+    case FORMING_DROPPING:
+    case FORMING_FOUNDING:
+        buf_printf(&forming->words, "writing to %s", forming->disk->path);
+        break;
+    case FORMING_WAITING:
+        if (forming_view_look(&forming->view, &forming->words) == COMPANY_COMPLETE) {
+            forming_say_waiting(forming);
+        }
+        break;
+    case FORMING_PLEDGED:
+        if (forming_view_look(&forming->view, &forming->words) == COMPANY_COMPLETE) {
+            forming_say_pledged(forming, "pledged to");
+        }
+        break;
+    case FORMING_WITHDRAWING:
+        if (forming_view_look(&forming->view, &forming->words) == COMPANY_COMPLETE) {
+            forming_say_pledged(forming, "giving up");
+        }
+        break;
+    case FORMING_FOUNDED:
+        break;
+    }
+    buf_put_u8(&forming->words, '\0');
+    return (const char *)forming->words.data;
+}
+
+/* --- start and stop ------------------------------------------------------------------
+ */
+
+static void forming_begin(struct clock_task *task)
+{
+    struct forming *forming = task->owner;
+    if (forming->state == FORMING_FOUNDING) {
+        const struct charter charter = forming->identity->pledge;
+        forming_found(forming, &charter);
+        return;
+    }
+    forming_start_tick(forming);
+    forming_step(forming);
+}
+
+static struct charter_row forming_self(const struct forming_options *options)
+{
+    struct charter_row row = {.id = options->identity->node_id};
+    snprintf(row.name, sizeof(row.name), "%s", options->identity->name);
+    snprintf(row.peer_address, sizeof(row.peer_address), "%s", options->peer_address);
+    snprintf(row.api_address, sizeof(row.api_address), "%s", options->api_address);
+    return row;
+}
+
+struct forming *forming_start(const struct forming_options *options)
+{
+    const struct identity *identity = options->identity;
+    assert(identity->cluster_id == 0);
+    assert(options->expect > 0 && options->peer_count == options->expect - 1);
+    assert(options->expect == 1 || options->link != NULL);
+    assert(options->expect == 1 || options->peer_address[0] != '\0');
+    assert(charter_address_valid(options->peer_address));
+    assert(charter_address_valid(options->api_address));
+    struct forming *forming = mem_zalloc(sizeof(*forming));
+    forming->disk = options->disk;
+    forming->clock = options->clock;
+    forming->link = options->link;
+    forming->identity = options->identity;
+    forming->version = mem_strdup(options->version);
+    forming->level = options->level;
+    forming->segment_bytes = options->segment_bytes;
+    forming->store_create = options->store_create;
+    forming->owner = options->owner;
+    forming->formed = options->formed;
+    forming->failed = options->failed;
+    forming->state = identity->decided   ? FORMING_FOUNDING
+                     : identity->pledged ? FORMING_PLEDGED
+                                         : FORMING_WAITING;
+    struct charter_row self = forming_self(options);
+    forming_view_init(&forming->view, options->link, options->expect, &self,
+                      options->peers, options->peer_count);
+    buf_init(&forming->words);
+    forming->tick = (struct clock_timer){.fire = forming_on_tick, .owner = forming};
+    forming->turn = (struct clock_task){.run = forming_begin, .owner = forming};
+    forming_introduce(forming);
+    clock_defer(forming->clock, &forming->turn);
+    return forming;
 }
 
 void forming_stop(struct forming *forming, void (*stopped)(void *owner), void *owner)
@@ -560,8 +770,10 @@ void forming_stop(struct forming *forming, void (*stopped)(void *owner), void *o
     forming->stopping = true;
     forming->stopped = stopped;
     forming->stopped_owner = owner;
-    clock_timer_stop(forming->options.clock, &forming->timer);
-    if (!forming->busy) {
-        clock_defer(forming->options.clock, &forming->later);
+    clock_timer_stop(forming->clock, &forming->tick);
+    clock_defer_cancel(forming->clock, &forming->turn);
+    forming->turn.run = forming_finish;
+    if (!forming->saving) { /* else when it is done */
+        clock_defer(forming->clock, &forming->turn);
     }
 }

@@ -19,6 +19,8 @@ enum frame_kind {
     /* raft/forming.c */
     FRAME_OFFER = 32,
     FRAME_PLEDGE = 33,
+    FRAME_WITHDRAW = 34,
+    FRAME_VOW = 35,
 };
 
 #endif

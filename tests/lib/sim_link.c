@@ -327,9 +327,23 @@ static size_t port_queued_bytes(struct link *link, uint64_t to)
 
 static void port_status(struct link *link, const char *address, struct link_status *out)
 {
-    (void)link;
-    (void)address;
+    const struct sim_port *port = port_of(link);
+    const struct sim_net *net = port->net;
     *out = (struct link_status){.reason = "unreachable"};
+    for (size_t to = 0; to < SIM_NET_MAX; to++) {
+        const struct sim_wire *wire = &net->wires[port->slot][to];
+        if (to == port->slot || net->ports[to] == NULL ||
+            strcmp(net->ports[to]->address, address) != 0) {
+            continue;
+        }
+        out->node_id = wire->peer_id;
+        if (wire->up) {
+            out->connected = true;
+            out->reason[0] = '\0';
+        } else if (!net->ports[to]->attached) {
+            snprintf(out->reason, sizeof out->reason, "refused");
+        }
+    }
 }
 
 static void port_detach(struct sim_port *port, bool tell)
