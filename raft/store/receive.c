@@ -63,6 +63,25 @@ static void receipt_discard(struct store_receipt *receipt)
 /* --- steps -------------------------------------------------------------------------
  */
 
+/* Sealed and synced: does all of it come back? */
+static int receipt_seal(struct store_receipt *receipt)
+{
+    struct store *store = receipt->lane.store;
+    struct snapshot_sink *sink = receipt->sink;
+    if (snapshot_sink_seal(sink) != 0) {
+        return sink->result;
+    }
+    struct snapshot_reader reader;
+    struct snapshot_meta meta;
+    sink->result = snapshot_reader_open(&reader, store->disk, &store->ids, sink->name,
+                                        &meta, &sink->err);
+    if (sink->result == 0) {
+        disk_close(store->disk, reader.file);
+        bytes_unref(meta.configuration); /* was never shared */
+    }
+    return sink->result;
+}
+
 static void receipt_work(struct disk_job *job)
 {
     struct store_receipt *receipt = job->owner;
@@ -78,7 +97,7 @@ static void receipt_work(struct disk_job *job)
         snapshot_sink_put(sink, step->data->data, step->data->len);
         break;
     case RECEIPT_SEAL:
-        snapshot_sink_seal(sink);
+        receipt_seal(receipt);
         break;
     }
     if (sink->result != 0 && sink->result != ERR_FULL) {

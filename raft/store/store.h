@@ -66,7 +66,8 @@ int store_open(struct store **out, const struct store_options *options,
                struct store_found *found, struct err *err);
 
 /* Stop: finishes what runs in the pool, drops what is queued, then `closed` is called
- * (later, never from inside) and the store is gone. */
+ * (later, never from inside) and the store is gone. No other callback runs after this
+ * call, also not for what the pool was doing. Pins may be released later. */
 void store_close(struct store *store, void (*closed)(void *owner), void *owner);
 
 /* Queue entries [first, first + count) for one frame; entries at or after `first` that
@@ -108,7 +109,9 @@ void store_take_snapshot(struct store *store, const struct snapshot_meta *meta,
 
 /* Read the newest snapshot's content from `offset` on, at most `len` bytes, in the
  * pool. The file stays readable until store_snapshot_unpin(), also when a newer one
- * replaces it. Content only: header, chunk frames and footer are not part of it. */
+ * replaces it. Content only: header, chunk frames and footer are not part of it. What
+ * pin() gives in `meta` is borrowed. `data` is the store's until `done`, also when the
+ * pin is released meanwhile; the result is 0, ERR_CORRUPT or ERR_IO. */
 struct store_pin;
 struct store_pin *store_snapshot_pin(struct store *store, struct snapshot_meta *meta,
                                      uint64_t *content_bytes); /* NULL: none */
@@ -120,7 +123,9 @@ void store_snapshot_unpin(struct store_pin *pin);
 /* Receive a snapshot from a leader under a temporary name: begin, put in order, then
  * either seal (whole file checked and synced, still temporary) and install, or abort.
  * Install queues behind the pending appends "this file is the snapshot, the whole log
- * is void, the next entry is meta->index + 1", synced. One receipt at a time. */
+ * is void, the next entry is meta->index + 1", synced. One receipt at a time: another
+ * may begin once this one is installed or aborted. `meta` and `data` are copied.
+ * Results are 0, ERR_FULL (abort it) or ERR_CANCELLED (it was aborted meanwhile). */
 void store_receive_begin(struct store *store, const struct snapshot_meta *meta);
 void store_receive_put(struct store *store, const void *data, size_t len,
                        store_snapshot_cb done, void *owner);
