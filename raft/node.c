@@ -496,22 +496,27 @@ static struct node *node_new(const struct node_options *options)
 }
 
 /* A node that is in a cluster already introduces itself; a blank one lets forming do
- * it. */
+ * it. The link starts last: nothing can fail after it. */
 static int node_begin(struct node *node, struct err *err)
 {
-    struct link *link = node->options.link;
     bool member = node->identity.cluster_id != 0;
+    if (member) {
+        int rv = node_become_member(node, err);
+        if (rv != 0) {
+            return rv;
+        }
+    }
+    struct link *link = node->options.link;
     if (link != NULL) {
         link->ops->start(link, &node_link_events, node);
         struct hello hello = node_hello(node);
         link->ops->set_self(link, &hello);
         link->ops->set_peers(link, node->options.peers, node->options.peer_count);
     }
-    if (member) {
-        return node_become_member(node, err);
+    if (!member) {
+        node->phase = NODE_PHASE_FORMING;
+        node_start_forming(node);
     }
-    node->phase = NODE_PHASE_FORMING;
-    node_start_forming(node);
     return 0;
 }
 

@@ -392,6 +392,9 @@ static int opening_cut(struct opening *opening)
     if (torn->segment == 0) {
         return 0;
     }
+    log_warn("%s: segment %" PRIu64 ", offset %" PRIu64
+             ": the last frame is torn, was never acknowledged, and is cut",
+             opening->store->ids.path, torn->segment, torn->offset);
     struct disk_file *file = opening_segment(opening, torn->segment)->file;
     int result = files_write_zeros(disk, file, torn->offset, torn->end, opening->err);
     return result == 0 ? disk_sync(disk, file, opening->err) : result;
