@@ -68,11 +68,10 @@ static void identity_put(struct buf *buf, const struct identity *identity)
 static int identity_write_temp(const struct buf *buf, struct disk *disk,
                                struct err *err)
 {
-    struct err ignored;
-    int code = disk_remove(disk, IDENTITY_TEMP, &ignored); /* of an interrupted save */
+    struct err removing;
+    int code = disk_remove(disk, IDENTITY_TEMP, &removing); /* of an interrupted save */
     if (code != 0 && code != ERR_NOT_FOUND) {
-        *err = ignored;
-        return code;
+        return err_set(err, removing.code, "%s", removing.text);
     }
     struct disk_file *file = NULL;
     code = disk_open(disk, IDENTITY_TEMP, DISK_CREATE, &file, err);
