@@ -34,10 +34,19 @@ static void workload_member(struct workload *workload, struct command *command)
 
 static void workload_setting(struct workload *workload, struct command *command)
 {
-    static const char *const names[] = {"events_max_count", "task_events", "nothing"};
+    static const struct {
+        const char *name;
+        uint64_t least;
+    } settings[] = {
+        {"events_max_count", 0}, {"events_max_bytes", 65500},
+        {"task_events", 0},      {"ready_lag", 900},
+        {"nothing", 0},
+    };
+    uint64_t which = sim_random_below(&workload->random, 5);
     command->type = COMMAND_SETTING_SET;
-    command->setting_set.name = text_of(names[sim_random_below(&workload->random, 3)]);
-    command->setting_set.value = sim_random_below(&workload->random, 300);
+    command->setting_set.name = text_of(settings[which].name);
+    command->setting_set.value =
+        settings[which].least + sim_random_below(&workload->random, 300);
 }
 
 void workload_command(struct workload *workload, struct command *command)

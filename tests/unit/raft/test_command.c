@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is written can be read, what cannot be read is not written, and a reader takes
+ * nothing that a writer would not have written. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "lib/workload.h"
+#include "raft/command.h"
+
+static struct command delete_of(struct text name)
+{
+    return (struct command){
+        .type = COMMAND_TASK_DELETE,
+        .request_id = text_of("r1"),
+        .actor = text_of("a1"),
+        .task_delete = {name},
+    };
+}
+
+/* The batch again, from what its decoder says; empty if it is refused. */
+static void write_again(const uint8_t *data, size_t len, struct buf *out,
+                        struct err *err)
+{
+    struct cursor cursor;
+    struct batch_header header;
+    struct command command;
+    buf_clear(out);
+    cursor_init(&cursor, data, len);
+    int rv = batch_open(&cursor, &header, err);
+    batch_begin(out, &header);
+    for (uint32_t i = 0; rv == 0 && i < header.count; i++) {
+        rv = batch_next(&cursor, &command, err);
+        if (rv == 0) {
+            assert_int_equal(command_encode(out, &command, COMMAND_LEVEL, NULL), 0);
+        }
+    }
+    if (rv == 0) {
+        rv = batch_end(&cursor, err);
+    }
+    if (rv != 0) {
+        assert_true(rv == ERR_CORRUPT || rv == ERR_UNSUPPORTED);
+        assert_int_equal(err->code, rv);
+        buf_clear(out);
+    }
+}
+
+static void what_is_read_is_written_the_same(void **state)
+{
+    (void)state;
+    struct workload workload;
+    struct buf batch;
+    struct buf again;
+    struct err err;
+    buf_init(&batch);
+    buf_init(&again);
+    workload_init(&workload, 11);
+    for (int i = 0; i < 5000; i++) {
+        buf_clear(&batch);
+        workload_batch(&workload, &batch);
+        write_again(batch.data, batch.len, &again, &err);
+        assert_int_equal(again.len, batch.len);
+        assert_memory_equal(again.data, batch.data, batch.len);
+    }
+    buf_close(&batch);
+    buf_close(&again);
+}
+
+static void a_flipped_bit_is_refused_or_is_another_batch(void **state)
+{
+    (void)state;
+    struct workload workload;
+    struct buf batch;
+    struct buf again;
+    struct err err;
+    buf_init(&batch);
+    buf_init(&again);
+    workload_init(&workload, 12);
+    for (int i = 0; i < 60; i++) {
+        buf_clear(&batch);
+        workload_batch(&workload, &batch);
+        for (size_t at = 0; at < batch.len * 8; at++) {
+            batch.data[at / 8] = (uint8_t)(batch.data[at / 8] ^ 1u << at % 8);
+            write_again(batch.data, batch.len, &again, &err);
+            assert_true(again.len == 0 || again.len == batch.len);
+            assert_memory_equal(again.data, batch.data, again.len);
+            batch.data[at / 8] = (uint8_t)(batch.data[at / 8] ^ 1u << at % 8);
+        }
+    }
+    buf_close(&batch);
+    buf_close(&again);
+}
+
+static void what_no_decoder_takes_is_not_written(void **state)
+{
+    (void)state;
+    char *longest = mem_zalloc(65537 + 1);
+    memset(longest, 'x', 65537);
+    struct buf out;
+    struct err err;
+    buf_init(&out);
+    buf_put(&out, "before", 6);
+    struct command wrong[] = {
+        delete_of((struct text){"a\0b", 3}),
+        delete_of((struct text){longest, 65537}),
+        delete_of(text_of("a")),
+        delete_of(text_of("a")),
+    };
+    wrong[2].request_id = (struct text){"\0", 1};
+    wrong[3].actor = (struct text){longest, 65537};
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(command_encode(&out, &wrong[i], COMMAND_LEVEL, &err),
+                         ERR_INVALID);
+        assert_non_null(strstr(err.text, "task_delete"));
+        assert_int_equal(out.len, 6);
+        assert_memory_equal(out.data, "before", 6);
+    }
+    struct command just = delete_of((struct text){longest, 65536});
+    assert_int_equal(command_encode(&out, &just, COMMAND_LEVEL, &err), 0);
+    buf_close(&out);
+    mem_free(longest);
+}
+
+static void a_command_too_large_or_too_new_is_not_written(void **state)
+{
+    (void)state;
+    char *text = mem_zalloc(LIMIT_BATCH_BYTES);
+    struct command command = {
+        .type = COMMAND_TASK_CREATE,
+        .request_id = text_of(""),
+        .actor = text_of(""),
+        .task_create = {text_of("a"), {text, LIMIT_BATCH_BYTES}, 1, true},
+    };
+    struct buf out;
+    struct err err;
+    buf_init(&out);
+    assert_int_equal(command_encode(&out, &command, COMMAND_LEVEL, &err),
+                     ERR_TOO_LARGE);
+    command.task_create.text.len -= 2 + 4 + 4 + 4 + 1 + 4 + 4 + 1;
+    assert_int_equal(command_encode(&out, &command, COMMAND_LEVEL, &err), 0);
+    buf_clear(&out);
+    command.task_create.text.len++;
+    assert_int_equal(command_encode(&out, &command, COMMAND_LEVEL, &err),
+                     ERR_TOO_LARGE);
+    command.task_create.text.len = 1;
+    assert_int_equal(command_encode(&out, &command, 0, &err), ERR_UNSUPPORTED);
+    assert_int_equal(out.len, 0);
+    buf_close(&out);
+    mem_free(text);
+}
+
+static void an_unknown_number_or_format_is_unsupported_not_damaged(void **state)
+{
+    (void)state;
+    struct batch_header header = {.count = 1};
+    struct command command = delete_of(text_of("a"));
+    struct buf batch;
+    struct buf again;
+    struct err err;
+    buf_init(&batch);
+    buf_init(&again);
+    batch_begin(&batch, &header);
+    size_t at = batch.len;
+    assert_int_equal(command_encode(&batch, &command, COMMAND_LEVEL, NULL), 0);
+    put_u16(batch.data + at + 4, 999);
+    write_again(batch.data, batch.len, &again, &err);
+    assert_int_equal(err.code, ERR_UNSUPPORTED);
+    assert_non_null(strstr(err.text, "command 999 at byte 37"));
+    batch.data[0] = 2;
+    write_again(batch.data, batch.len, &again, &err);
+    assert_int_equal(err.code, ERR_UNSUPPORTED);
+    buf_close(&batch);
+    buf_close(&again);
+}
+
+static void a_batch_of_none_or_too_many_is_damaged(void **state)
+{
+    (void)state;
+    static const uint32_t counts[] = {0, LIMIT_BATCH_COMMANDS + 1, UINT32_MAX};
+    for (size_t i = 0; i < 3; i++) {
+        struct batch_header header = {.count = counts[i]};
+        struct cursor cursor;
+        struct buf batch;
+        buf_init(&batch);
+        batch_begin(&batch, &header);
+        cursor_init(&cursor, batch.data, batch.len);
+        assert_int_equal(batch_open(&cursor, &header, NULL), ERR_CORRUPT);
+        buf_close(&batch);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_read_is_written_the_same),
+        cmocka_unit_test(a_flipped_bit_is_refused_or_is_another_batch),
+        cmocka_unit_test(what_no_decoder_takes_is_not_written),
+        cmocka_unit_test(a_command_too_large_or_too_new_is_not_written),
+        cmocka_unit_test(an_unknown_number_or_format_is_unsupported_not_damaged),
+        cmocka_unit_test(a_batch_of_none_or_too_many_is_damaged),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Snapshots written record by record with checksums that are right, and one thing wrong
+ * that no checksum shows. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <isa-l.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "raft/snapshot.h"
+
+#define TEXT "{\"condition\":{},\"module\":\"m\"}"
+
+/* --- writing by hand ----------------------------------------------------------------
+ */
+
+static struct buf bytes; /* of the snapshot under way */
+static size_t record_at;
+static uint64_t record_count;
+
+static void begin(uint8_t kind)
+{
+    record_at = bytes.len;
+    buf_put_u8(&bytes, kind);
+    buf_put_u32(&bytes, 0);
+}
+
+static void end(void)
+{
+    buf_set_u32(&bytes, record_at + 1, (uint32_t)(bytes.len - record_at - 5));
+    buf_put_u32(&bytes,
+                crc32_iscsi(bytes.data + record_at, (int)(bytes.len - record_at), 0));
+    record_count++;
+}
+
+static void put_head(uint32_t format, uint64_t first, uint64_t next)
+{
+    begin(1);
+    buf_put_u32(&bytes, format);
+    buf_put_u64(&bytes, 77); /* clock */
+    buf_put_u64(&bytes, first);
+    buf_put_u64(&bytes, next);
+    end();
+}
+
+static void put_setting(const char *name, uint64_t value)
+{
+    begin(2);
+    buf_put_text(&bytes, name);
+    buf_put_u64(&bytes, value);
+    end();
+}
+
+static void put_member(uint64_t id, uint64_t revision)
+{
+    begin(3);
+    buf_put_u64(&bytes, id);
+    buf_put_u32(&bytes, 1);
+    buf_put_u64(&bytes, revision);
+    for (int i = 0; i < 4; i++) {
+        buf_put_text(&bytes, "x");
+    }
+    end();
+}
+
+static void put_task(const char *name, uint64_t created, uint64_t revision)
+{
+    begin(4);
+    buf_put_u64(&bytes, created);
+    buf_put_u64(&bytes, revision);
+    buf_put_u8(&bytes, 1);
+    buf_put_u32(&bytes, 16);
+    buf_put_text(&bytes, name);
+    buf_put_text(&bytes, TEXT);
+    end();
+}
+
+static void put_event(uint16_t type)
+{
+    begin(5);
+    buf_put_u16(&bytes, type);
+    buf_put_u64(&bytes, 1000);
+    for (int i = 0; i < 4; i++) {
+        buf_put_text(&bytes, "x");
+    }
+    end();
+}
+
+static void put_end(void)
+{
+    uint64_t count = record_count;
+    begin(255);
+    buf_put_u64(&bytes, count);
+    end();
+}
+
+/* --- what becomes of it -------------------------------------------------------------
+ */
+
+static int collect(void *ctx, const void *data, size_t len)
+{
+    buf_put(ctx, data, len);
+    return 0;
+}
+
+static struct registry *restored(struct err *err)
+{
+    struct snapshot_decoder *decoder = snapshot_decoder_new();
+    *err = (struct err){.code = ERR_NONE};
+    if (snapshot_decoder_feed(decoder, bytes.data, bytes.len, err) != 0) {
+        snapshot_decoder_free(decoder);
+        return NULL;
+    }
+    return snapshot_decoder_finish(decoder, err);
+}
+
+static void start_anew(void)
+{
+    buf_clear(&bytes);
+    record_count = 0;
+}
+
+/* What was put so far is refused so; the next one starts anew. */
+static void assert_refused(int code, const char *words)
+{
+    struct err err;
+    assert_null(restored(&err));
+    assert_int_equal(err.code, code);
+    if (strstr(err.text, words) == NULL) {
+        fail_msg("\"%s\" is not in \"%s\"", words, err.text);
+    }
+    start_anew();
+}
+
+static void assert_taken(void)
+{
+    struct err err;
+    struct registry *registry = restored(&err);
+    if (registry == NULL) {
+        fail_msg("%s", err.text);
+        return;
+    }
+    struct buf again;
+    buf_init(&again);
+    assert_int_equal(snapshot_encode(registry, collect, &again), 0);
+    assert_int_equal(again.len, bytes.len);
+    assert_memory_equal(again.data, bytes.data, bytes.len);
+    buf_close(&again);
+    registry_free(registry);
+    start_anew();
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    buf_close(&bytes);
+    record_count = 0;
+    return map_reap(SIZE_MAX) == 0 ? 0 : -1;
+}
+
+static void the_smallest_and_a_full_one_are_taken(void **state)
+{
+    (void)state;
+    put_head(1, 1, 1);
+    put_end();
+    assert_taken();
+    put_head(1, 5000000000, 5000000000); /* no events kept: a new epoch */
+    put_task("a", 1, 3);
+    put_end();
+    assert_taken();
+    put_head(1, 8, 10);
+    put_setting("events_max_count", 100);
+    put_setting("task_events", 6);
+    put_member(1, 1);
+    put_member(UINT64_MAX, 9);
+    put_task("b", 2, 2);
+    put_task("a", 3, 9);
+    put_event(1);
+    put_event(30);
+    put_end();
+    assert_taken();
+}
+
+static void what_a_newer_build_wrote_is_unsupported_not_damaged(void **state)
+{
+    (void)state;
+    put_head(2, 1, 1);
+    assert_refused(ERR_UNSUPPORTED, "a format that this build does not know");
+    put_head(1, 1, 1);
+    put_setting("from_the_future", 1);
+    assert_refused(ERR_UNSUPPORTED, "a setting that this build does not know");
+    put_head(1, 1, 2);
+    put_event(999);
+    assert_refused(ERR_UNSUPPORTED, "an event that this build does not know");
+    put_head(1, 1, 1);
+    begin(6);
+    end();
+    assert_refused(ERR_UNSUPPORTED, "a record that this build does not know");
+}
+
+static void records_stand_in_their_order(void **state)
+{
+    (void)state;
+    put_end();
+    assert_refused(ERR_CORRUPT, "out of order at byte 0");
+    put_head(1, 1, 1);
+    put_head(1, 1, 1);
+    assert_refused(ERR_CORRUPT, "out of order at byte 37");
+    put_head(1, 1, 9);
+    put_task("a", 1, 1);
+    put_member(1, 1);
+    assert_refused(ERR_CORRUPT, "a record out of order");
+    put_head(1, 1, 9);
+    put_setting("task_events", 6);
+    put_setting("events_max_count", 100);
+    assert_refused(ERR_CORRUPT, "a setting out of order");
+    put_head(1, 1, 9);
+    put_setting("task_events", 6);
+    put_setting("task_events", 7);
+    assert_refused(ERR_CORRUPT, "a setting out of order");
+    put_head(1, 1, 9);
+    put_member(2, 1);
+    put_member(2, 1);
+    assert_refused(ERR_CORRUPT, "member");
+    put_head(1, 1, 9);
+    put_task("a", 2, 2);
+    put_task("b", 1, 1);
+    assert_refused(ERR_CORRUPT, "task");
+    put_head(1, 1, 1);
+    put_end();
+    put_end();
+    assert_refused(ERR_CORRUPT, "a record out of order");
+}
+
+static void numbers_that_cannot_be_are_refused(void **state)
+{
+    (void)state;
+    put_head(1, 0, 1);
+    assert_refused(ERR_CORRUPT, "a damaged head");
+    put_head(1, 3, 2);
+    assert_refused(ERR_CORRUPT, "a damaged head");
+    put_head(1, 1, 9);
+    put_setting("task_events", 0);
+    assert_refused(ERR_CORRUPT, "bounds");
+    put_head(1, 1, 9);
+    put_setting("task_events", 5); /* its default */
+    assert_refused(ERR_CORRUPT, "bounds");
+    put_head(1, 1, 9);
+    put_member(0, 1);
+    assert_refused(ERR_CORRUPT, "member");
+    put_head(1, 1, 9);
+    put_member(1, 9);
+    assert_refused(ERR_CORRUPT, "member");
+    put_head(1, 1, 9);
+    put_task("a", 2, 1);
+    assert_refused(ERR_CORRUPT, "task");
+    put_head(1, 1, 9);
+    put_task("a", 1, 9);
+    assert_refused(ERR_CORRUPT, "task");
+    put_head(1, 1, 9);
+    put_task("", 1, 1);
+    assert_refused(ERR_CORRUPT, "task");
+    put_head(1, 1, 9);
+    put_task("a", 1, 1);
+    put_task("a", 2, 2);
+    assert_refused(ERR_CORRUPT, "task");
+}
+
+static void events_lead_to_the_heads_next_one(void **state)
+{
+    (void)state;
+    put_head(1, 1, 2);
+    put_event(1);
+    put_event(1);
+    assert_refused(ERR_CORRUPT, "one too many");
+    put_head(1, 1, 3);
+    put_event(1);
+    put_end();
+    assert_refused(ERR_CORRUPT, "an end that does not fit");
+    put_head(1, 1, 1);
+    record_count = 2;
+    put_end();
+    assert_refused(ERR_CORRUPT, "an end that does not fit");
+}
+
+static void names_that_a_map_cannot_hold_are_refused(void **state)
+{
+    (void)state;
+    char *name = mem_zalloc(70000 + 1);
+    memset(name, 'n', 70000);
+    put_head(1, 1, 9);
+    put_task(name, 1, 1);
+    assert_refused(ERR_CORRUPT, "task");
+    name[TASK_NAME_BYTES_MAX] = '\0';
+    put_head(1, 9, 9);
+    put_task(name, 1, 1);
+    put_end();
+    assert_taken();
+    mem_free(name);
+}
+
+static void a_length_from_outside_is_bounded_before_it_is_waited_for(void **state)
+{
+    (void)state;
+    begin(1);
+    buf_set_u32(&bytes, 1, UINT32_MAX);
+    assert_refused(ERR_CORRUPT, "too large at byte 0");
+}
+
+/* --- pieces -------------------------------------------------------------------------
+ */
+
+struct pieces {
+    struct buf whole;
+    size_t count;
+    size_t fail_at; /* this one; 0 = none */
+    bool short_one; /* one that was not 64 KiB came: the last */
+};
+
+static int take_piece(void *ctx, const void *data, size_t len)
+{
+    struct pieces *pieces = ctx;
+    assert_true(len > 0 && len <= 65536 && !pieces->short_one);
+    pieces->short_one = len < 65536;
+    buf_put(&pieces->whole, data, len);
+    pieces->count++;
+    return pieces->count == pieces->fail_at ? ERR_IO : 0;
+}
+
+static void pieces_have_64_kib_and_the_first_failure_ends_it(void **state)
+{
+    (void)state;
+    struct registry *registry = registry_new();
+    struct change change = {.request_id = "", .actor = ""};
+    static const size_t sizes[] = {1000, TASK_TEXT_BYTES_MAX, 65536, 20, 200000};
+    char *text = mem_zalloc(TASK_TEXT_BYTES_MAX);
+    memset(text, 't', TASK_TEXT_BYTES_MAX);
+    for (size_t i = 0; i < 5; i++) {
+        char name[2] = {(char)('a' + (int)i), '\0'};
+        struct task_draft draft = {name, 1, text, sizes[i], 1, true};
+        assert_int_equal(registry_task_create(registry, &change, &draft), 0);
+    }
+    struct pieces pieces = {.fail_at = 0};
+    assert_int_equal(snapshot_encode(registry, take_piece, &pieces), 0);
+    assert_true(pieces.count > 32);
+    struct err err;
+    buf_put(&bytes, pieces.whole.data, pieces.whole.len);
+    struct registry *again = restored(&err);
+    assert_non_null(again);
+    assert_true(digest_equal(registry_digest(registry), registry_digest(again)));
+    for (size_t fail_at = 1; fail_at <= pieces.count; fail_at++) {
+        struct pieces failing = {.fail_at = fail_at};
+        assert_int_equal(snapshot_encode(registry, take_piece, &failing), ERR_IO);
+        assert_int_equal(failing.count, fail_at);
+        buf_close(&failing.whole);
+    }
+    registry_free(again);
+    registry_free(registry);
+    buf_close(&pieces.whole);
+    mem_free(text);
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_teardown(name, teardown)
+    const struct CMUnitTest tests[] = {
+        CASE(the_smallest_and_a_full_one_are_taken),
+        CASE(what_a_newer_build_wrote_is_unsupported_not_damaged),
+        CASE(records_stand_in_their_order),
+        CASE(numbers_that_cannot_be_are_refused),
+        CASE(events_lead_to_the_heads_next_one),
+        CASE(names_that_a_map_cannot_hold_are_refused),
+        CASE(a_length_from_outside_is_bounded_before_it_is_waited_for),
+        CASE(pieces_have_64_kib_and_the_first_failure_ends_it),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
