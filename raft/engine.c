@@ -779,6 +779,11 @@ uint64_t engine_last(const struct engine *engine)
     return entry_log_last(&engine->log);
 }
 
+uint64_t engine_applied_index(const struct engine *engine)
+{
+    return engine->applied;
+}
+
 const struct entry *engine_entry(const struct engine *engine, uint64_t index)
 {
     return entry_log_get(&engine->log, index);

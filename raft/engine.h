@@ -79,6 +79,7 @@ uint64_t engine_term(const struct engine *engine);
 uint64_t engine_leader(const struct engine *engine); /* 0 = not known */
 uint64_t engine_commit(const struct engine *engine);
 uint64_t engine_last(const struct engine *engine);
+uint64_t engine_applied_index(const struct engine *engine);
 const struct entry *engine_entry(const struct engine *engine, uint64_t index);
 /* Leader, and an entry of its own term is applied: what it knows is all there is. */
 bool engine_settled(const struct engine *engine);

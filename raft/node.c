@@ -620,6 +620,11 @@ struct propose *node_propose(struct node *node)
     return node->propose;
 }
 
+const struct engine *node_engine(const struct node *node)
+{
+    return node->engine;
+}
+
 static enum node_role node_role(const struct node *node)
 {
     if (node->engine == NULL || node->phase == NODE_PHASE_FORMING) {

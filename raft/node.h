@@ -51,6 +51,8 @@ void node_stop(struct node *node, void (*stopped)(void *owner), void *owner);
 const struct registry *node_registry(const struct node *node);
 struct fsm *node_fsm(struct node *node); /* to subscribe to changes */
 struct propose *node_propose(struct node *node);
+/* For tests that look inside; NULL while forming. */
+const struct engine *node_engine(const struct node *node);
 
 enum node_role {
     NODE_FORMING, /* in no cluster yet */
