@@ -35,7 +35,12 @@
 #include "raft/store/store.h"
 #include "raft/vigil.h"
 
-enum node_phase { NODE_PHASE_FORMING, NODE_PHASE_MEMBER, NODE_PHASE_STOPPING };
+enum node_phase {
+    NODE_PHASE_FORMING,
+    NODE_PHASE_MEMBER,
+    NODE_PHASE_FAILED, /* formed, and its store does not open: it waits for its stop */
+    NODE_PHASE_STOPPING,
+};
 
 struct node {
     struct node_options options;
@@ -265,6 +270,7 @@ static void node_link_hello(void *owner, const struct hello *hello)
     case NODE_PHASE_MEMBER:
         node_reconcile_rows(node);
         break;
+    case NODE_PHASE_FAILED:
     case NODE_PHASE_STOPPING:
         break;
     }
@@ -296,6 +302,7 @@ static void node_link_down(void *owner, uint64_t node_id, bool refused)
             vigil_death(&node->vigil, node_id);
         }
         break;
+    case NODE_PHASE_FAILED:
     case NODE_PHASE_STOPPING:
         break;
     }
@@ -407,6 +414,7 @@ static void node_formed(void *owner, const struct charter *charter)
     struct err err;
     forming_stop(node->forming, node_forming_gone, node);
     if (node_become_member(node, &err) != 0) {
+        node->phase = NODE_PHASE_FAILED;
         node_fail(node, &err);
     }
 }
