@@ -581,8 +581,10 @@ static void sim_disk_lose(struct sim_disk *sim, const struct sim_folder *folder,
 void sim_disk_power_on(struct sim_disk *sim, enum sim_disk_loss loss)
 {
     sim_disk_power_off(sim);
-    sim_disk_lose_changes(sim, loss);
-    sim_disk_lose(sim, &sim->durable, loss);
+    if (loss != SIM_STAYS) {
+        sim_disk_lose_changes(sim, loss);
+        sim_disk_lose(sim, &sim->durable, loss);
+    }
     sim->off_at = UINT64_MAX;
     sim->powered = true;
     sim->locked = false;

@@ -48,6 +48,7 @@ enum sim_disk_loss {
     SIM_KEEP,    /* all of it happens to be there */
     SIM_TEAR,    /* each sector is old or new; of the folder's changes a first part */
     SIM_REORDER, /* likewise, and any of the folder's changes, each for itself */
+    SIM_STAYS,   /* only the process ended: the page cache is as it was */
 };
 void sim_disk_power_off(struct sim_disk *sim);
 void sim_disk_power_off_after(struct sim_disk *sim, uint64_t operations);

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A world: a cluster of the real raft/ and registry/ code on simulated disks, links and
- * clocks, its faults and its clients, all from one seed; and what must always be true.
+ * clocks, its faults and its clients, all from one seed. What must always be true, and
+ * is looked at after everything that happens:
  *
- *   - one leader a term
- *   - equal digests at equal applied index, on all nodes, ever
- *   - commit and applied never go back in one life
- *   - an acknowledged command is on every node that has come that far
- *   - a command reported as never happened is nowhere
- *   - after healing: a write is acknowledged and every member catches up */
+ *   - at most one leader a term; all belong to one cluster
+ *   - an entry that a node applied is the same entry for ever, on every node; so is
+ *     the state after it
+ *   - commit and applied never go back while a node lives
+ *   - an acknowledged write is applied, once, with the result that was told
+ *   - a write that was said never to have happened is applied nowhere
+ *   - a node stops by itself only because of a fault we made, and starts again
+ *   - when all is healed: a write is acknowledged and every member catches up
+ *
+ * What breaks ends in `failed` and a printed transcript. */
 #ifndef SIM_WORLD_H
 #define SIM_WORLD_H
 
@@ -15,22 +20,32 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum world_kind {
+    WORLD_MIXED,   /* by seed: most worlds are founded, some form */
+    WORLD_FOUNDED, /* the disks hold a cluster already */
+    WORLD_FORMING, /* the disks are empty, and faults begin at once */
+};
+
 struct world_options {
     uint64_t seed;
-    size_t nodes; /* 1, 3, 5 */
-    bool trace;   /* print every line */
+    size_t nodes; /* 1..5 */
+    enum world_kind kind;
+    bool trace;        /* print every line */
+    uint64_t chaos_ms; /* how long faults are made; 0 = by seed */
 };
 
 struct world_result {
     bool failed;
-    char reason[512]; /* what broke, and when */
+    char reason[600]; /* what broke, and when */
     uint64_t trace_hash;
     uint64_t acknowledged;
     uint64_t unknown;
     uint64_t never;
+    uint64_t applied; /* length of the log */
     uint64_t crashes;
     uint64_t elections;
     uint64_t wipes;
+    uint64_t events;
     uint64_t virtual_ms;
 };
 

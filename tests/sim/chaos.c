@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Faults. Each seed draws which of them its world has and how often: worlds with few
+ * kinds of faults reach what worlds with all of them never do. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "sim/inside.h"
+
+static const char *const fault_names[FAULT_COUNT] = {
+    [FAULT_KILL] = "kill",
+    [FAULT_POWER_OFF] = "power",
+    [FAULT_STOP] = "stop",
+    [FAULT_LEADER] = "leader",
+    [FAULT_MANY] = "many",
+    [FAULT_AT_OPERATION] = "operation",
+    [FAULT_DISK_ERROR] = "error",
+    [FAULT_DISK_SLOW] = "slow",
+    [FAULT_PARTITION] = "partition",
+    [FAULT_PARTITION_ONE_WAY] = "one-way",
+    [FAULT_ISOLATE_LEADER] = "isolate",
+    [FAULT_HEAL] = "heal",
+    [FAULT_BREAK] = "break",
+    [FAULT_PAUSE] = "pause",
+    [FAULT_WIRE] = "wire",
+    [FAULT_WALL_JUMP] = "wall",
+    [FAULT_WIPE] = "wipe",
+};
+
+static struct sim_node *chaos_leader(struct world *world)
+{
+    for (size_t i = 0; i < world->count; i++) {
+        if (sim_node_leads(&world->members[i])) {
+            return &world->members[i];
+        }
+    }
+    return &world->members[world_below(world, world->count)];
+}
+
+static void chaos_end(struct sim_node *member, enum sim_node_end end)
+{
+    struct world *world = member->world;
+    if (member->state == SIM_NODE_UP) {
+        sim_node_end(member, end, 1000 + world_below(world, world->down_max_us));
+    }
+}
+
+static enum sim_node_end chaos_any_end(struct world *world)
+{
+    return (enum sim_node_end)world_below(world, 3);
+}
+
+static void chaos_many(struct world *world)
+{
+    enum sim_node_end end = chaos_any_end(world);
+    for (size_t i = 0; i < world->count; i++) {
+        if (world_chance(world, 70)) {
+            chaos_end(&world->members[i], end);
+        }
+    }
+}
+
+static void chaos_at_operation(struct sim_node *member)
+{
+    if (member->state == SIM_NODE_UP) {
+        uint64_t operations = world_below(member->world, 40);
+        transcript_note(member->world->transcript,
+                        "%s: the power will go after %" PRIu64 " operations",
+                        member->name, operations);
+        member->faulty = true;
+        sim_disk_power_off_after(member->disk, operations);
+    }
+}
+
+static void chaos_disk_error(struct sim_node *member)
+{
+    if (member->state == SIM_NODE_UP && !member->faulty) {
+        uint64_t skip = world_below(member->world, 30);
+        transcript_note(member->world->transcript,
+                        "%s: the disk will fail after %" PRIu64 " operations",
+                        member->name, skip);
+        member->faulty = true;
+        sim_disk_fail(member->disk, skip, 1 + world_below(member->world, 3));
+    }
+}
+
+static void chaos_disk_slow(struct sim_node *member)
+{
+    struct world *world = member->world;
+    static const uint64_t tops[] = {500, 5000, 30000, 150000};
+    uint64_t top = tops[world_below(world, 4)];
+    transcript_note(world->transcript, "%s: disk takes up to %" PRIu64 " us",
+                    member->name, top);
+    sim_disk_latency(member->disk, 50, top);
+}
+
+static void chaos_partition(struct world *world, uint64_t side, bool one_way)
+{
+    transcript_note(world->transcript, "net: partition, apart %02" PRIx64 "%s", side,
+                    one_way ? " (one way)" : "");
+    for (size_t a = 0; a < world->count; a++) {
+        for (size_t b = 0; b < world->count; b++) {
+            bool apart = (side >> a & 1) != (side >> b & 1);
+            sim_network_cut(world->network, world->members[a].address,
+                            world->members[b].address,
+                            apart && (!one_way || (side >> a & 1) != 0));
+        }
+    }
+}
+
+static void chaos_break(struct world *world)
+{
+    size_t a = world_below(world, world->count);
+    size_t b = world_below(world, world->count);
+    if (a != b) {
+        transcript_note(world->transcript, "net: n%zu and n%zu lose each other", a + 1,
+                        b + 1);
+        sim_network_break(world->network, world->members[a].address,
+                          world->members[b].address);
+    }
+}
+
+static void chaos_wire(struct world *world)
+{
+    struct sim_wire wire = {.latency_min_us = 20 + world_below(world, 300)};
+    wire.latency_max_us = wire.latency_min_us +
+                          world_below(world, world_chance(world, 20) ? 60000 : 3000);
+    if (world_chance(world, 40)) {
+        wire.loss_permille = (uint32_t)world_below(world, 200);
+    }
+    if (world_chance(world, 50)) {
+        wire.stall_permille = (uint32_t)world_below(world, 60);
+        wire.stall_us = world_below(world, 1500000);
+    }
+    transcript_note(world->transcript,
+                    "net: %" PRIu64 "-%" PRIu64 " us, loss %u, stalls %u of %" PRIu64
+                    " us",
+                    wire.latency_min_us, wire.latency_max_us, wire.loss_permille,
+                    wire.stall_permille, wire.stall_us);
+    sim_network_set_wire(world->network, &wire);
+}
+
+/* A folder is gone for good; its node comes back as a stranger. Never so many that the
+ * members left are no majority. */
+static void chaos_wipe(struct world *world, struct sim_node *member)
+{
+    if (world->wipes_left > 0 && member->state == SIM_NODE_UP && !member->wiped) {
+        world->wipes_left--;
+        sim_node_wipe(member, 1000 + world_below(world, world->down_max_us));
+    }
+}
+
+static void chaos_make(struct world *world, enum fault fault)
+{
+    struct sim_node *member = &world->members[world_below(world, world->count)];
+    uint64_t all = ((uint64_t)1 << world->count) - 1;
+    switch (fault) {
+    case FAULT_KILL:
+        chaos_end(member, SIM_NODE_KILLED);
+        break;
+    case FAULT_POWER_OFF:
+        chaos_end(member, SIM_NODE_POWER_OFF);
+        break;
+    case FAULT_STOP:
+        chaos_end(member, SIM_NODE_STOPPED);
+        break;
+    case FAULT_LEADER:
+        chaos_end(chaos_leader(world), chaos_any_end(world));
+        break;
+    case FAULT_MANY:
+        chaos_many(world);
+        break;
+    case FAULT_AT_OPERATION:
+        chaos_at_operation(member);
+        break;
+    case FAULT_DISK_ERROR:
+        chaos_disk_error(member);
+        break;
+    case FAULT_DISK_SLOW:
+        chaos_disk_slow(member);
+        break;
+    case FAULT_PARTITION:
+        chaos_partition(world, sim_random_next(&world->random) & all, false);
+        break;
+    case FAULT_PARTITION_ONE_WAY:
+        chaos_partition(world, sim_random_next(&world->random) & all, true);
+        break;
+    case FAULT_ISOLATE_LEADER:
+        chaos_partition(world, (uint64_t)1 << chaos_leader(world)->slot,
+                        world_chance(world, 30));
+        break;
+    case FAULT_HEAL:
+        transcript_note(world->transcript, "net: no cuts");
+        sim_network_heal(world->network);
+        break;
+    case FAULT_BREAK:
+        chaos_break(world);
+        break;
+    case FAULT_PAUSE:
+        sim_node_pause(member, 1000 + world_below(world, 3000000));
+        break;
+    case FAULT_WIRE:
+        chaos_wire(world);
+        break;
+    case FAULT_WALL_JUMP:
+        if (member->state == SIM_NODE_UP) {
+            sim_clock_wall_jump(member->clock,
+                                (int64_t)world_below(world, 2000000) - 1000000);
+        }
+        break;
+    case FAULT_WIPE:
+        chaos_wipe(world, member);
+        break;
+    case FAULT_COUNT:
+        break;
+    }
+}
+
+static void chaos_turn(struct sim_event *event)
+{
+    struct world *world = event->owner;
+    uint64_t total = 0;
+    for (size_t i = 0; i < FAULT_COUNT; i++) {
+        total += world->weights[i];
+    }
+    uint64_t dice = world_below(world, total);
+    size_t fault = 0;
+    while (dice >= world->weights[fault]) {
+        dice -= world->weights[fault++];
+    }
+    chaos_make(world, (enum fault)fault);
+    world_queue(world, event, 1 + world_below(world, 2 * world->fault_gap_us));
+}
+
+void chaos_init(struct world *world)
+{
+    static const uint32_t weights[FAULT_COUNT] = {
+        [FAULT_KILL] = 10,          [FAULT_POWER_OFF] = 10,
+        [FAULT_STOP] = 5,           [FAULT_LEADER] = 10,
+        [FAULT_MANY] = 4,           [FAULT_AT_OPERATION] = 8,
+        [FAULT_DISK_ERROR] = 3,     [FAULT_DISK_SLOW] = 8,
+        [FAULT_PARTITION] = 12,     [FAULT_PARTITION_ONE_WAY] = 6,
+        [FAULT_ISOLATE_LEADER] = 8, [FAULT_HEAL] = 20,
+        [FAULT_BREAK] = 10,         [FAULT_PAUSE] = 8,
+        [FAULT_WIRE] = 8,           [FAULT_WALL_JUMP] = 2,
+        [FAULT_WIPE] = 3,
+    };
+    char list[160] = "";
+    size_t len = 0;
+    for (size_t i = 0; i < FAULT_COUNT; i++) {
+        if (i == FAULT_HEAL || world_chance(world, 55)) {
+            world->weights[i] = weights[i];
+            len +=
+                (size_t)snprintf(list + len, sizeof list - len, " %s", fault_names[i]);
+        }
+    }
+    transcript_note(world->transcript, "faults:%s", list);
+    world->wipes_left = (world->count - 1) / 2;
+    world->chaos = (struct sim_event){.fire = chaos_turn, .owner = world};
+    world_queue(world, &world->chaos, world_below(world, 2 * world->fault_gap_us));
+}
+
+void chaos_heal(struct world *world)
+{
+    static const struct sim_wire wire = {.latency_min_us = 100, .latency_max_us = 1000};
+    transcript_note(world->transcript, "all is healed");
+    world->calm = true;
+    world->down_max_us = 1000;
+    sim_time_cancel(world->time, &world->chaos);
+    sim_network_heal(world->network);
+    sim_network_set_wire(world->network, &wire);
+    for (size_t i = 0; i < world->count; i++) {
+        struct sim_node *member = &world->members[i];
+        sim_node_resume(member);
+        sim_disk_latency(member->disk, 50, 2000);
+        if (member->faulty && member->state == SIM_NODE_UP) {
+            sim_node_end(member, SIM_NODE_KILLED, 1000); /* a fault may still be set */
+        }
+    }
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Clients: write to whoever says it leads, and remember what they were told. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "sim/inside.h"
+
+#define BURST_MAX 12
+
+struct write {
+    struct world *world;
+    uint64_t op;
+    size_t slot;
+};
+
+static void write_decided(void *owner, const struct outcome *outcome)
+{
+    struct write *write = owner;
+    struct world *world = write->world;
+    const char *word = outcome->code == 0                ? "acknowledged"
+                       : outcome->code == ERR_NOT_LEADER ? "never happened"
+                                                         : "unknown";
+    transcript_note(world->transcript, "n%zu: op%" PRIu64 " %s (%d)", write->slot + 1,
+                    write->op, word, outcome->result.code);
+    const char *wrong = truth_decided(world->truth, write->op, outcome);
+    mem_free(write);
+    if (wrong != NULL) {
+        world_break(world, "%s", wrong);
+    }
+}
+
+/* A task text of some size; its content is the write's number. */
+static char *write_text(struct world *world, uint64_t op, size_t *len)
+{
+    size_t filler = world_below(world, 40);
+    if (world_chance(world, world->big_percent)) {
+        filler = world_below(world, world_chance(world, 10) ? 1500000 : 60000);
+    }
+    char *text = mem_alloc(filler + 64);
+    int head = snprintf(text, 64, "{\"op\":%" PRIu64 ",\"f\":\"", op);
+    memset(text + head, 'x', filler);
+    memcpy(text + (size_t)head + filler, "\"}", 2);
+    *len = (size_t)head + filler + 2;
+    return text;
+}
+
+static void write_one(struct world *world, struct sim_node *member)
+{
+    uint64_t op = truth_submitted(world->truth);
+    char request_id[32];
+    char name[32];
+    size_t len = 0;
+    char *text = write_text(world, op, &len);
+    snprintf(request_id, sizeof request_id, "op%" PRIu64, op);
+    snprintf(name, sizeof name, "t%" PRIu64, op);
+    struct command command = {.request_id = text_of(request_id), .actor = text_of("")};
+    uint64_t dice = world_below(world, 100);
+    if (dice >= 90) { /* of an earlier write, which may or may not have happened */
+        snprintf(name, sizeof name, "t%" PRIu64, world_below(world, op + 1));
+    }
+    if (dice >= 98) {
+        command.type = COMMAND_SETTING_SET;
+        command.setting_set.name = text_of("events_max_count");
+        command.setting_set.value = world_below(world, 2000);
+    } else if (dice >= 94) {
+        command.type = COMMAND_TASK_DELETE;
+        command.task_delete.name = text_of(name);
+    } else if (dice >= 90) {
+        command.type = COMMAND_TASK_ENABLE;
+        command.task_enable.name = text_of(name);
+        command.task_enable.enabled = world_chance(world, 50);
+    } else {
+        command.type = COMMAND_TASK_CREATE;
+        command.task_create.name = text_of(name);
+        command.task_create.text = (struct text){text, len};
+        command.task_create.enabled_at = 1;
+        command.task_create.enabled = world_chance(world, 50);
+    }
+    struct write *write = mem_alloc(sizeof *write);
+    *write = (struct write){world, op, member->slot};
+    struct err err;
+    int rv = propose_submit(node_propose(member->node), &command, write_decided, write,
+                            &err);
+    if (rv != 0) {
+        mem_free(write);
+        truth_forget_last(world->truth);
+    }
+    if (rv != 0 && rv != ERR_NOT_LEADER && rv != ERR_BUSY && rv != ERR_FULL) {
+        world_break(world, "%s refuses a write: %s", member->name, err.text);
+    }
+    transcript_note(world->transcript, "%s: op%" PRIu64 " %s", member->name, op,
+                    rv == 0 ? "submitted" : "refused at the door");
+    mem_free(text);
+}
+
+static void client_turn(struct sim_event *event)
+{
+    struct world *world = event->owner;
+    size_t first = world_below(world, world->count);
+    uint64_t burst = world_chance(world, 60) ? 1 : 1 + world_below(world, BURST_MAX);
+    for (size_t i = 0; i < world->count; i++) {
+        struct sim_node *member = &world->members[(first + i) % world->count];
+        bool asked = sim_node_leads(member) && !member->paused;
+        for (uint64_t n = 0; asked && n < burst; n++) {
+            write_one(world, member);
+        }
+    }
+    world_queue(world, event, 1 + world_below(world, 2 * world->write_gap_us));
+}
+
+void client_init(struct world *world)
+{
+    world->client = (struct sim_event){.fire = client_turn, .owner = world};
+    world_queue(world, &world->client, world->write_gap_us);
+}

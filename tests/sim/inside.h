@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of a world share. */
+#ifndef SIM_INSIDE_H
+#define SIM_INSIDE_H
+
+#include <setjmp.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/sim_clock.h"
+#include "lib/sim_disk.h"
+#include "lib/sim_network.h"
+#include "raft/node.h"
+#include "sim/transcript.h"
+#include "sim/truth.h"
+#include "sim/world.h"
+
+#define NODES_MAX 5
+
+struct world;
+
+/*   DOWN ──sim_node_start()──▶ UP ──sim_node_end()──▶ DYING ──taken apart──▶ DOWN
+ *     ▲── it does not start: a fault of ours ──┘                                */
+enum sim_node_state { SIM_NODE_DOWN, SIM_NODE_UP, SIM_NODE_DYING };
+
+enum sim_node_end {
+    SIM_NODE_KILLED,    /* SIGKILL: the page cache stays */
+    SIM_NODE_POWER_OFF, /* what was not synced is lost, torn, reordered or kept */
+    SIM_NODE_STOPPED,   /* node_stop(), as on SIGTERM */
+};
+
+struct sim_node {
+    struct world *world;
+    size_t slot;
+    enum sim_node_state state;
+    enum sim_node_end end; /* how its last life ended */
+    bool wiped;            /* it lost its folder: a stranger to its cluster */
+    bool wipe_due;         /* ... as soon as it is down */
+    bool paused;
+    bool faulty; /* a disk fault is set in this life: it may end by itself */
+    uint32_t life;
+    struct sim_disk *disk;
+    struct clock *clock;
+    struct link *link;
+    struct node *node;
+    struct node_watch watch;
+    uint64_t commit; /* in this life */
+    uint64_t applied;
+    struct sim_event failed;  /* it cannot go on */
+    struct sim_event bury;    /* it is taken apart */
+    struct sim_event restart; /* a new life begins */
+    struct sim_event resume;  /* a pause ends */
+    char name[8];
+    char address[16];
+    char api_address[16];
+};
+
+/* Which faults a world has, by seed; each a weight, 0 = none of them. */
+enum fault {
+    FAULT_KILL,
+    FAULT_POWER_OFF,
+    FAULT_STOP,
+    FAULT_LEADER,       /* the leader's process */
+    FAULT_MANY,         /* several at once */
+    FAULT_AT_OPERATION, /* the power goes at some operation of a disk */
+    FAULT_DISK_ERROR,
+    FAULT_DISK_SLOW,
+    FAULT_PARTITION,
+    FAULT_PARTITION_ONE_WAY,
+    FAULT_ISOLATE_LEADER,
+    FAULT_HEAL,
+    FAULT_BREAK,
+    FAULT_PAUSE,
+    FAULT_WIRE,
+    FAULT_WALL_JUMP,
+    FAULT_WIPE,
+    FAULT_COUNT,
+};
+
+struct world {
+    const struct world_options *options;
+    struct world_result *result;
+    struct sim_time *time;
+    struct sim_random random;
+    struct sim_network *network;
+    struct transcript *transcript;
+    struct truth *truth;
+    struct sim_node members[NODES_MAX];
+    size_t count;
+    bool forming; /* the disks were empty */
+    bool calm;    /* healed: no more faults */
+
+    /* by seed */
+    uint32_t election_timeout_ms;
+    uint32_t heartbeat_ms;
+    uint64_t segment_bytes;
+    uint64_t disk_max_us;
+    struct sim_wire wire;
+    uint32_t weights[FAULT_COUNT];
+    uint64_t fault_gap_us; /* mean time between two faults */
+    uint64_t down_max_us;
+    uint64_t write_gap_us;
+    uint32_t big_percent; /* of the writes */
+    size_t wipes_left;
+
+    struct sim_event chaos;
+    struct sim_event client;
+    jmp_buf broken;
+};
+
+/* Something is not as it must be: ends the run. */
+__attribute__((format(printf, 2, 3), noreturn)) void world_break(struct world *world,
+                                                                 const char *format,
+                                                                 ...);
+uint64_t world_below(struct world *world, uint64_t limit);
+bool world_chance(struct world *world, uint32_t percent);
+void world_queue(struct world *world, struct sim_event *event, uint64_t delay_us);
+
+/* --- sim_node.c */
+void sim_node_init(struct world *world, size_t slot);
+void sim_node_close(struct sim_node *member); /* it is DOWN */
+void sim_node_start(struct sim_node *member);
+/* Its life ends now; the next begins after `down_us` (UINT64_MAX: when somebody says
+ * so). */
+void sim_node_end(struct sim_node *member, enum sim_node_end end, uint64_t down_us);
+void sim_node_wipe(struct sim_node *member, uint64_t down_us);
+void sim_node_pause(struct sim_node *member, uint64_t for_us);
+void sim_node_resume(struct sim_node *member);
+bool sim_node_leads(const struct sim_node *member);
+/* Look at it: what it applied, where it stands. */
+void sim_node_observe(struct sim_node *member);
+/* Write a founded cluster onto the empty disks. */
+void world_found(struct world *world);
+
+/* --- chaos.c */
+void chaos_init(struct world *world);
+void chaos_heal(struct world *world);
+
+/* --- client.c */
+void client_init(struct world *world);
+
+#endif

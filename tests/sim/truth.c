@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sim/truth.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "raft/command.h"
+#include "raft/fsm.h"
+
+struct truth_entry {
+    uint64_t term;
+    enum entry_type type;
+    size_t len;
+    uint64_t hash[2];
+    struct digest state; /* of the registry right after it */
+};
+
+enum op_state { OP_PENDING, OP_DONE, OP_NEVER, OP_UNKNOWN };
+
+struct op {
+    enum op_state state;
+    uint64_t applied_at;  /* index; 0 = nobody applied it */
+    struct result result; /* of our replica */
+    struct result told;   /* to the client */
+};
+
+struct term_leader {
+    bool known;
+    size_t slot;
+    uint32_t life;
+};
+
+struct truth {
+    struct fsm *replica;
+    struct truth_entry *entries; /* entries[i] is index i + 1 */
+    uint64_t last;
+    size_t capacity;
+    struct op *ops;
+    uint64_t op_count;
+    size_t op_capacity;
+    uint64_t *fresh; /* ops decided since the last check */
+    size_t fresh_count;
+    size_t fresh_capacity;
+    struct term_leader *leaders; /* by term */
+    size_t leader_capacity;
+    uint64_t elections;
+    uint64_t cluster_id;
+    struct truth_totals totals;
+    struct result results[LIMIT_BATCH_COMMANDS];
+    char complaint[512];
+};
+
+struct truth *truth_new(void)
+{
+    struct truth *truth = mem_zalloc(sizeof *truth);
+    truth->replica = fsm_new();
+    return truth;
+}
+
+void truth_free(struct truth *truth)
+{
+    fsm_free(truth->replica);
+    mem_free(truth->entries);
+    mem_free(truth->ops);
+    mem_free(truth->fresh);
+    mem_free(truth->leaders);
+    mem_free(truth);
+}
+
+__attribute__((format(printf, 2, 3))) static const char *truth_complain(
+    struct truth *truth, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(truth->complaint, sizeof truth->complaint, format, args);
+    va_end(args);
+    return truth->complaint;
+}
+
+/* Make room for one more element behind `count`. */
+static void *truth_room(void *array, size_t *capacity, size_t count, size_t size)
+{
+    if (count < *capacity) {
+        return array;
+    }
+    size_t before = *capacity;
+    while (*capacity <= count) {
+        *capacity = *capacity > 0 ? *capacity * 2 : 256;
+    }
+    uint8_t *grown = mem_realloc(array, *capacity * size);
+    memset(grown + before * size, 0, (*capacity - before) * size);
+    return grown;
+}
+
+/* --- the log
+ * ----------------------------------------------------------------------- */
+
+/* "op17" → 17; UINT64_MAX for commands of the nodes themselves. */
+static uint64_t op_of(const struct truth *truth, struct text request_id)
+{
+    char text[24] = "";
+    if (request_id.len < 3 || request_id.len >= sizeof text ||
+        memcmp(request_id.data, "op", 2) != 0) {
+        return UINT64_MAX;
+    }
+    memcpy(text, request_id.data + 2, request_id.len - 2);
+    uint64_t op = strtoull(text, NULL, 10);
+    return op < truth->op_count ? op : UINT64_MAX;
+}
+
+static const char *truth_note_op(struct truth *truth, uint64_t number, uint64_t index,
+                                 const struct result *result)
+{
+    struct op *op = &truth->ops[number];
+    if (op->applied_at != 0) {
+        return truth_complain(
+            truth, "op%" PRIu64 " is applied twice: at %" PRIu64 " and at %" PRIu64,
+            number, op->applied_at, index);
+    }
+    op->applied_at = index;
+    op->result = *result;
+    if (op->state == OP_NEVER) {
+        return truth_complain(
+            truth, "op%" PRIu64 " was said never to happen and is applied at %" PRIu64,
+            number, index);
+    }
+    return NULL;
+}
+
+static const char *truth_note_batch(struct truth *truth, uint64_t index,
+                                    const struct entry *entry)
+{
+    struct cursor cursor;
+    struct batch_header header;
+    struct err err;
+    size_t count = 0;
+    if (fsm_apply(truth->replica, entry->data->data, entry->data->len, truth->results,
+                  LIMIT_BATCH_COMMANDS, &count, &err) != 0) {
+        return truth_complain(truth, "entry %" PRIu64 " cannot be applied: %s", index,
+                              err.text);
+    }
+    cursor_init(&cursor, entry->data->data, entry->data->len);
+    (void)batch_open(&cursor, &header, NULL);
+    const char *wrong = NULL;
+    for (uint32_t i = 0; wrong == NULL && i < header.count; i++) {
+        struct command command;
+        (void)batch_next(&cursor, &command, NULL);
+        uint64_t op = op_of(truth, command.request_id);
+        if (op != UINT64_MAX) {
+            wrong = truth_note_op(truth, op, index, &truth->results[i]);
+        }
+    }
+    return wrong;
+}
+
+static const char *truth_append(struct truth *truth, uint64_t index,
+                                const struct truth_entry *seen,
+                                const struct entry *entry)
+{
+    truth->entries = truth_room(truth->entries, &truth->capacity, (size_t)truth->last,
+                                sizeof *truth->entries);
+    if (truth->last > 0 && truth->entries[truth->last - 1].term > seen->term) {
+        return truth_complain(truth, "terms fall at entry %" PRIu64, index);
+    }
+    const char *wrong =
+        seen->type == ENTRY_COMMAND ? truth_note_batch(truth, index, entry) : NULL;
+    truth->entries[truth->last] = *seen;
+    truth->entries[truth->last].state = registry_digest(fsm_registry(truth->replica));
+    truth->last = index;
+    return wrong;
+}
+
+const char *truth_applied(struct truth *truth, uint64_t index,
+                          const struct entry *entry)
+{
+    struct truth_entry seen = {
+        .term = entry->term,
+        .type = entry->type,
+        .len = entry->data->len,
+        .hash = {hash_bytes(entry->data->data, entry->data->len, 1),
+                 hash_bytes(entry->data->data, entry->data->len, 2)},
+    };
+    if (index > truth->last + 1) {
+        return truth_complain(
+            truth, "entry %" PRIu64 " is applied, and nobody applied %" PRIu64, index,
+            truth->last + 1);
+    }
+    if (index == truth->last + 1) {
+        return truth_append(truth, index, &seen, entry);
+    }
+    const struct truth_entry *known = &truth->entries[index - 1];
+    if (known->term != seen.term || known->type != seen.type ||
+        known->len != seen.len || known->hash[0] != seen.hash[0] ||
+        known->hash[1] != seen.hash[1]) {
+        return truth_complain(truth,
+                              "another entry %" PRIu64 ": term %" PRIu64
+                              " (%zu bytes), others applied term %" PRIu64
+                              " (%zu bytes)",
+                              index, seen.term, seen.len, known->term, known->len);
+    }
+    return NULL;
+}
+
+const char *truth_state(struct truth *truth, uint64_t index,
+                        const struct registry *registry)
+{
+    assert(index > 0 && index <= truth->last);
+    if (!digest_equal(truth->entries[index - 1].state, registry_digest(registry))) {
+        return truth_complain(truth, "another state after entry %" PRIu64, index);
+    }
+    return NULL;
+}
+
+const char *truth_leads(struct truth *truth, uint64_t term, size_t slot, uint32_t life)
+{
+    if (term > 100000) {
+        return truth_complain(truth, "term %" PRIu64 ": elections without end", term);
+    }
+    truth->leaders = truth_room(truth->leaders, &truth->leader_capacity, (size_t)term,
+                                sizeof *truth->leaders);
+    struct term_leader *leader = &truth->leaders[term];
+    if (leader->known && (leader->slot != slot || leader->life != life)) {
+        return truth_complain(
+            truth, "two leaders of term %" PRIu64 ": n%zu (life %u) and n%zu (life %u)",
+            term, leader->slot + 1, leader->life, slot + 1, life);
+    }
+    truth->elections += !leader->known;
+    *leader = (struct term_leader){true, slot, life};
+    return NULL;
+}
+
+const char *truth_cluster(struct truth *truth, uint64_t cluster_id)
+{
+    if (truth->cluster_id != 0 && truth->cluster_id != cluster_id) {
+        return truth_complain(truth, "two clusters: %" PRIu64 " and %" PRIu64,
+                              truth->cluster_id, cluster_id);
+    }
+    truth->cluster_id = cluster_id;
+    return NULL;
+}
+
+uint64_t truth_last(const struct truth *truth)
+{
+    return truth->last;
+}
+
+uint64_t truth_elections(const struct truth *truth)
+{
+    return truth->elections;
+}
+
+/* --- clients
+ * ----------------------------------------------------------------------- */
+
+uint64_t truth_submitted(struct truth *truth)
+{
+    truth->ops = truth_room(truth->ops, &truth->op_capacity, (size_t)truth->op_count,
+                            sizeof *truth->ops);
+    truth->ops[truth->op_count] = (struct op){0};
+    return truth->op_count++;
+}
+
+void truth_forget_last(struct truth *truth)
+{
+    truth->op_count--;
+}
+
+const char *truth_decided(struct truth *truth, uint64_t number,
+                          const struct outcome *outcome)
+{
+    struct op *op = &truth->ops[number];
+    if (op->state != OP_PENDING) {
+        return truth_complain(truth, "op%" PRIu64 " is decided twice", number);
+    }
+    switch (outcome->code) {
+    case 0:
+        op->state = OP_DONE;
+        op->told = outcome->result;
+        truth->totals.acknowledged++;
+        break;
+    case ERR_NOT_LEADER:
+        op->state = OP_NEVER;
+        truth->totals.never++;
+        break;
+    case ERR_OUTCOME_UNKNOWN:
+        op->state = OP_UNKNOWN;
+        truth->totals.unknown++;
+        break;
+    default:
+        return truth_complain(truth, "op%" PRIu64 ": outcome %d is none", number,
+                              outcome->code);
+    }
+    truth->fresh = truth_room(truth->fresh, &truth->fresh_capacity, truth->fresh_count,
+                              sizeof *truth->fresh);
+    truth->fresh[truth->fresh_count++] = number;
+    return NULL;
+}
+
+static const char *truth_check_outcome(struct truth *truth, uint64_t number)
+{
+    const struct op *op = &truth->ops[number];
+    if (op->state == OP_NEVER && op->applied_at != 0) {
+        return truth_complain(truth,
+                              "op%" PRIu64 " is applied at %" PRIu64
+                              " and is said never to have happened",
+                              number, op->applied_at);
+    }
+    if (op->state != OP_DONE) {
+        return NULL;
+    }
+    if (op->applied_at == 0) {
+        return truth_complain(
+            truth, "op%" PRIu64 " is acknowledged and nobody applied it", number);
+    }
+    if (op->told.code != op->result.code || op->told.sequence != op->result.sequence ||
+        op->told.revision != op->result.revision) {
+        return truth_complain(truth,
+                              "op%" PRIu64 ": told result %d, sequence %" PRIu64
+                              "; it is %d, %" PRIu64,
+                              number, op->told.code, op->told.sequence, op->result.code,
+                              op->result.sequence);
+    }
+    return NULL;
+}
+
+const char *truth_check_outcomes(struct truth *truth)
+{
+    const char *wrong = NULL;
+    for (size_t i = 0; wrong == NULL && i < truth->fresh_count; i++) {
+        wrong = truth_check_outcome(truth, truth->fresh[i]);
+    }
+    truth->fresh_count = 0;
+    return wrong;
+}
+
+const char *truth_all_decided(const struct truth *truth)
+{
+    for (uint64_t i = 0; i < truth->op_count; i++) {
+        if (truth->ops[i].state == OP_PENDING) {
+            return "a write is never decided";
+        }
+    }
+    return NULL;
+}
+
+bool truth_acknowledged_since(const struct truth *truth, uint64_t op)
+{
+    for (uint64_t i = op; i < truth->op_count; i++) {
+        if (truth->ops[i].state == OP_DONE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+uint64_t truth_op_count(const struct truth *truth)
+{
+    return truth->op_count;
+}
+
+struct truth_totals truth_totals(const struct truth *truth)
+{
+    return truth->totals;
+}
