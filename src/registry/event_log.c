@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Event s lives in chunk s / EVENT_CHUNK. A chunk is changed in place while only this
- * log holds it; once a frozen copy shares it, appending copies it first. Letting the
- * oldest go only moves `first`; a chunk leaves the map when its last event has gone. */
+/* Event s lives in chunk s / EVENT_CHUNK, in slot s % EVENT_CHUNK. A chunk that a
+ * frozen copy shares is still filled in place: a copy reads numbers below its own
+ * `next` only, and a slot is written once, when its number is given. (So only one of
+ * the logs that share chunks may be appended to.) Letting the oldest go only moves
+ * `first`; a chunk leaves the map when its last event has gone, its events are freed
+ * with it. */
 #include "registry/event_log.h"
 
 #include <assert.h>
@@ -17,7 +20,7 @@ typedef void digest_fn(struct digest *digest, const struct digest_item *item);
 
 struct event_chunk {
     uint32_t refs;
-    struct event *slot[EVENT_CHUNK]; /* NULL: not yet, or gone */
+    struct event *slot[EVENT_CHUNK]; /* NULL: not yet, or gone before a restore */
 };
 
 const char *event_type_name(enum event_type type)
@@ -85,7 +88,6 @@ static struct event *event_new(const struct event *from, uint64_t seq)
     struct event *event = mem_alloc(sizeof *event + event_text_len(from));
     char *at = (char *)(event + 1);
     *event = (struct event){
-        .refs = 1,
         .type = from->type,
         .seq = seq,
         .wall_ms = from->wall_ms,
@@ -95,13 +97,6 @@ static struct event *event_new(const struct event *from, uint64_t seq)
     event->request_id = event_copy(&at, from->request_id);
     event->data = event_copy(&at, from->data);
     return event;
-}
-
-static void event_unref(struct event *event)
-{
-    if (event != NULL && --event->refs == 0) {
-        mem_free(event);
-    }
 }
 
 static void *chunk_ref(void *value)
@@ -118,7 +113,7 @@ static void chunk_unref(void *value)
         return;
     }
     for (size_t i = 0; i < EVENT_CHUNK; i++) {
-        event_unref(chunk->slot[i]);
+        mem_free(chunk->slot[i]);
     }
     mem_free(chunk);
 }
@@ -142,27 +137,17 @@ static struct event_chunk *chunk_find(const struct event_log *log, uint64_t seq)
     return map_get(&log->chunks, key, sizeof key);
 }
 
-/* The chunk of `seq`, for writing: shared with nobody. A frozen log holds the map's
- * root, and every change of the map begins here: while nobody else holds the root, the
- * chunk that was made here last is ours alone. */
-static struct event_chunk *chunk_own(struct event_log *log, uint64_t seq)
+/* The chunk that number log->next goes into. */
+static struct event_chunk *chunk_for_next(struct event_log *log)
 {
-    uint8_t key[8];
-    chunk_key(seq, key);
-    struct event_chunk *old = map_get(&log->chunks, key, sizeof key);
-    if (old != NULL && log->owned == old && !map_is_shared(&log->chunks)) {
-        return old;
+    struct event_chunk *chunk = chunk_find(log, log->next);
+    if (chunk == NULL) {
+        uint8_t key[8];
+        chunk_key(log->next, key);
+        chunk = mem_zalloc(sizeof *chunk);
+        chunk->refs = 1;
+        map_put(&log->chunks, key, sizeof key, chunk);
     }
-    struct event_chunk *chunk = mem_zalloc(sizeof *chunk);
-    chunk->refs = 1;
-    for (size_t i = 0; old != NULL && i < EVENT_CHUNK; i++) {
-        chunk->slot[i] = old->slot[i];
-        if (chunk->slot[i] != NULL) {
-            chunk->slot[i]->refs++;
-        }
-    }
-    map_put(&log->chunks, key, sizeof key, chunk);
-    log->owned = chunk;
     return chunk;
 }
 
@@ -178,7 +163,6 @@ void event_log_init(struct event_log *log, uint64_t next)
 void event_log_close(struct event_log *log)
 {
     map_close(&log->chunks);
-    log->owned = NULL;
     log->first = log->next;
     log->bytes = 0;
 }
@@ -186,7 +170,6 @@ void event_log_close(struct event_log *log)
 struct event_log event_log_ref(const struct event_log *log)
 {
     struct event_log copy = *log;
-    copy.owned = NULL;
     copy.chunks = map_ref(&log->chunks);
     return copy;
 }
@@ -205,9 +188,6 @@ static void event_log_drop_first(struct event_log *log)
     if (log->first % EVENT_CHUNK == 0) {
         uint8_t key[8];
         chunk_key(log->first - 1, key);
-        if (log->owned == map_get(&log->chunks, key, sizeof key)) {
-            log->owned = NULL;
-        }
         map_delete(&log->chunks, key, sizeof key);
     }
 }
@@ -215,8 +195,9 @@ static void event_log_drop_first(struct event_log *log)
 const struct event *event_log_append(struct event_log *log, const struct event *event,
                                      uint64_t max_count, uint64_t max_bytes)
 {
-    struct event_chunk *chunk = chunk_own(log, log->next);
+    struct event_chunk *chunk = chunk_for_next(log);
     struct event *stored = event_new(event, log->next);
+    assert(chunk->slot[log->next % EVENT_CHUNK] == NULL);
     chunk->slot[log->next % EVENT_CHUNK] = stored;
     log->next++;
     log->bytes += event_bytes(stored);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The ordered, bounded log of registry events.
  *
- * Events are immutable and kept in chunks that a frozen root can hold. Numbers start at
+ * Events are immutable and kept in chunks that a frozen copy can hold. Numbers start at
  * 1 and have no gaps; the log keeps the newest ones, bounded by count and by bytes. It
  * has no clock and no I/O: every replica that applies the same commands holds the same
  * log. */
@@ -29,7 +29,6 @@ const char *event_type_name(enum event_type type);
 enum event_type event_type_from(const char *text, size_t len);
 
 struct event {
-    uint32_t refs;
     enum event_type type;
     uint64_t seq;
     uint64_t wall_ms; /* proposing leader's clock, Unix milliseconds */
@@ -45,14 +44,14 @@ struct event_log {
     uint64_t next;     /* number the next event gets; starts at 1 */
     size_t bytes;      /* of the kept events */
     struct digest digest;
-    struct event_chunk *owned; /* the chunk that this log alone may change in place */
 };
 
 void event_log_init(struct event_log *log, uint64_t next);
 void event_log_close(struct event_log *log);
-struct event_log event_log_ref(const struct event_log *log); /* a frozen copy, O(1) */
+/* A frozen copy, O(1): later appends do not change it, and it is never appended to. */
+struct event_log event_log_ref(const struct event_log *log);
 
-/* Append a copy of `event` as number log->next (event->seq and refs are ignored), then
+/* Append a copy of `event` as number log->next (event->seq is ignored), then
  * let the oldest go until at most `max_count` and `max_bytes` are kept: the newest one
  * always stays, and at most 1,024 go at a time, so that a setting that was lowered
  * does not stall the loop. An event counts as 64 bytes and its four texts with a
