@@ -49,6 +49,7 @@ static void a_batch_has_one_result_a_command_and_one_notice(void **state)
     (void)state;
     struct fsm *fsm = fsm_new();
     struct fsm_watch watch = {.changed = changed};
+    notified = 0;
     fsm_watch(fsm, &watch);
     struct command commands[] = {
         create("a"),
@@ -93,6 +94,52 @@ static void a_batch_has_one_result_a_command_and_one_notice(void **state)
     map_reap(SIZE_MAX);
 }
 
+static void nobody_is_told_when_nothing_shows(void **state)
+{
+    (void)state;
+    struct fsm *fsm = fsm_new();
+    struct fsm_watch watches[3] = {{.changed = changed}, {.changed = changed}};
+    struct command refused[] = {
+        {.type = COMMAND_TASK_DELETE,
+         .request_id = text_of(""),
+         .actor = text_of(""),
+         .task_delete = {text_of("b")}},
+        {.type = COMMAND_SETTING_SET,
+         .request_id = text_of(""),
+         .actor = text_of(""),
+         .setting_set = {text_of("task_events"), 5}},
+    };
+    struct command made[] = {create("a"), create("b")};
+    struct result result;
+    size_t count = 0;
+    struct buf batch;
+    buf_init(&batch);
+    notified = 0;
+    fsm_watch(fsm, &watches[0]);
+    fsm_watch(fsm, &watches[1]);
+    batch_of(&batch, refused, 2);
+    assert_int_equal(fsm_apply(fsm, batch.data, batch.len, NULL, 0, &count, NULL), 0);
+    assert_int_equal(notified, 0);
+    fsm_unwatch(fsm, &watches[0]);
+    fsm_unwatch(fsm, &watches[2]); /* it never listened */
+    buf_clear(&batch);
+    batch_of(&batch, made, 2);
+    assert_int_equal(fsm_apply(fsm, batch.data, batch.len, &result, 1, &count, NULL),
+                     0); /* room for one result of two */
+    assert_int_equal(count, 2);
+    assert_int_equal(result.sequence, 1);
+    assert_int_equal(notified, 1);
+    fsm_restore(fsm, registry_new());
+    assert_int_equal(notified, 2);
+    assert_int_equal(notified_to, 0);
+    fsm_restore(fsm, registry_new());
+    assert_int_equal(notified, 2);
+    fsm_unwatch(fsm, &watches[1]);
+    buf_close(&batch);
+    fsm_free(fsm);
+    map_reap(SIZE_MAX);
+}
+
 static void a_damaged_batch_changes_nothing(void **state)
 {
     (void)state;
@@ -120,6 +167,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_batch_has_one_result_a_command_and_one_notice),
+        cmocka_unit_test(nobody_is_told_when_nothing_shows),
         cmocka_unit_test(a_damaged_batch_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -272,6 +272,43 @@ static void numbers_that_cannot_be_are_refused(void **state)
     assert_refused(ERR_CORRUPT, "task");
 }
 
+static void bytes_that_mean_nothing_are_refused(void **state)
+{
+    (void)state;
+    put_head(1, 1, 1);
+    put_end();
+    buf_put_u8(&bytes, 1); /* the beginning of a record that never comes */
+    assert_refused(ERR_CORRUPT, "it ends at byte");
+    put_head(1, 1, 9);
+    begin(4);
+    buf_put_u64(&bytes, 1);
+    buf_put_u64(&bytes, 1);
+    buf_put_u8(&bytes, 2); /* neither enabled nor disabled */
+    buf_put_u32(&bytes, 16);
+    buf_put_text(&bytes, "a");
+    buf_put_text(&bytes, TEXT);
+    end();
+    assert_refused(ERR_CORRUPT, "task");
+    for (int wrong = 0; wrong < 4; wrong++) {
+        put_head(1, 1, 2);
+        begin(5);
+        buf_put_u16(&bytes, 1);
+        buf_put_u64(&bytes, 1000);
+        for (int i = 0; i < 4; i++) {
+            buf_put_blob(&bytes, i == wrong ? "a\0b" : "abc", 3);
+        }
+        end();
+        assert_refused(ERR_CORRUPT, "event");
+    }
+    put_head(1, 1, 9);
+    begin(2);
+    buf_put_text(&bytes, "task_events");
+    buf_put_u64(&bytes, 6);
+    buf_put_u8(&bytes, 0); /* one too many */
+    end();
+    assert_refused(ERR_CORRUPT, "setting");
+}
+
 static void events_lead_to_the_heads_next_one(void **state)
 {
     (void)state;
@@ -374,6 +411,7 @@ int main(void)
         CASE(what_a_newer_build_wrote_is_unsupported_not_damaged),
         CASE(records_stand_in_their_order),
         CASE(numbers_that_cannot_be_are_refused),
+        CASE(bytes_that_mean_nothing_are_refused),
         CASE(events_lead_to_the_heads_next_one),
         CASE(names_that_a_map_cannot_hold_are_refused),
         CASE(a_length_from_outside_is_bounded_before_it_is_waited_for),

@@ -257,12 +257,22 @@ static void a_member_row_is_set_changed_and_taken_away(void **state)
     assert_event(registry, EVENT_MEMBER_UPDATED, "", "{\"id\":\"7\",\"name\":\"n1\"}");
     assert_string_equal(registry_member(registry, 7)->version, "0.2.0");
     assert_int_equal(registry_member(registry, 7)->revision, 2);
+    struct member_draft other[] = {draft, draft, draft, draft};
+    other[0].level = 2;
+    other[1].name = "n2";
+    other[2].address = "";
+    other[3].peer_address = "";
+    for (size_t i = 0; i < 4; i++) { /* any field is a change */
+        registry_member_set(registry, &somebody, &other[i]);
+        assert_int_equal(registry_member(registry, 7)->revision, 3 + i);
+    }
+    registry_member_set(registry, &somebody, &draft);
     assert_int_equal(registry_member_count(registry), 1);
     assert_int_equal(registry_member_delete(registry, &somebody, 8), ERR_NOT_FOUND);
     assert_int_equal(registry_member_delete(registry, &somebody, 7), 0);
     assert_event(registry, EVENT_MEMBER_LEFT, "", "{\"id\":\"7\",\"name\":\"n1\"}");
     assert_null(registry_member(registry, 7));
-    assert_int_equal(registry_sequence(registry), 3);
+    assert_int_equal(registry_sequence(registry), 8);
 }
 
 static void members_are_listed_by_id(void **state)
