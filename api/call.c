@@ -308,9 +308,23 @@ static void call_outcome(void *owner, const struct outcome *outcome)
     call_unref(call);
 }
 
+/* What room is left is for deletes: they are how it becomes more. */
+static bool call_disk_full(struct call *call, const struct command *command)
+{
+    struct node_status status;
+    node_status(call->api->node, &status);
+    return status.disk_full && status.role == NODE_LEADER &&
+           command->type != COMMAND_TASK_DELETE;
+}
+
 void call_propose(struct call *call, struct command *command, call_outcome_cb decided)
 {
     struct err err;
+    if (call_disk_full(call, command)) {
+        err_set(&err, ERR_FULL, "the leader's disk is full: only deletes are taken");
+        error_reply(call, &err);
+        return;
+    }
     command->request_id = text_of(call->request_id);
     command->actor = text_of("");
     call->decided = decided;

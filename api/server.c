@@ -283,8 +283,10 @@ static char **copy_list(const char *const *list, size_t count)
 static void api_drain_over(struct clock_timer *timer)
 {
     struct api *api = timer->owner;
-    log_warn("api: %zu connections are cut: they did not end in time",
-             api->connection_count);
+    if (api->connection_count > 0) {
+        log_warn("api: %zu connections are cut: they did not end in time",
+                 api->connection_count);
+    }
     for (struct connection *at = api->connections; at != NULL; at = at->next) {
         connection_shutdown(at, SHUT_RDWR);
     }

@@ -20,7 +20,7 @@
 #include "raft/node.h"
 #include "raft/peer.h"
 
-#define DAEMON_DRAIN_MS 5000
+#define DAEMON_DRAIN_MS 5000 /* what requests under way have, when all goes well */
 #define MS_NS           1000000
 
 struct daemon {
@@ -30,7 +30,10 @@ struct daemon {
     struct disk *disk;
     struct clock *clock;
     struct link *link;
-    struct api *api;
+    struct api *api;      /* NULL when it is gone */
+    bool api_stopping;    /* api_gone() will come */
+    bool waiting_for_api; /* and is what the part waits for */
+    struct clock_timer drain_over;
     struct node *node;
     size_t running; /* parts started; parts[running - 1] is the last */
     bool stopping;
@@ -46,8 +49,7 @@ struct daemon_part {
 
 static void daemon_part_stopped(void *owner);
 
-/* --- the parts
- * ---------------------------------------------------------------------------- */
+/* --- the parts ------------------------------------------------------------------- */
 
 static int make_folders(const char *path, struct err *err)
 {
@@ -153,13 +155,17 @@ static int api_part_start(struct daemon *daemon, struct err *err)
     return api_start(&daemon->api, &options, err);
 }
 
-/* If it served, serve_stop() has stopped it. */
+static void api_gone(void *owner);
+
+/* After serve_stop() this only waits for what that began. */
 static void api_part_stop(struct daemon *daemon)
 {
-    if (daemon->api != NULL) {
-        api_stop(daemon->api, 0, daemon_part_stopped, daemon);
-    } else {
+    daemon->waiting_for_api = true;
+    if (daemon->api == NULL) {
         daemon_part_stopped(daemon);
+    } else if (!daemon->api_stopping) {
+        daemon->api_stopping = true;
+        api_stop(daemon->api, 0, api_gone, daemon);
     }
 }
 
@@ -216,10 +222,38 @@ static int serve_start(struct daemon *daemon, struct err *err)
     return rv;
 }
 
+/* The writes that still have no outcome get one when the node stops: to wait for all of
+ * them here could be for ever. */
+static void serve_stopped(struct daemon *daemon)
+{
+    clock_timer_stop(daemon->clock, &daemon->drain_over);
+    daemon_part_stopped(daemon);
+}
+
+static void serve_drain_over(struct clock_timer *timer)
+{
+    serve_stopped(timer->owner);
+}
+
+static void api_gone(void *owner)
+{
+    struct daemon *daemon = owner;
+    daemon->api = NULL;
+    if (daemon->waiting_for_api) {
+        daemon_part_stopped(daemon);
+    } else if (clock_timer_active(&daemon->drain_over)) {
+        serve_stopped(daemon);
+    }
+}
+
 static void serve_stop(struct daemon *daemon)
 {
-    api_stop(daemon->api, DAEMON_DRAIN_MS, daemon_part_stopped, daemon);
-    daemon->api = NULL;
+    daemon->api_stopping = true;
+    daemon->drain_over =
+        (struct clock_timer){.fire = serve_drain_over, .owner = daemon};
+    clock_timer_start(daemon->clock, &daemon->drain_over,
+                      clock_now_ms(daemon->clock) + DAEMON_DRAIN_MS);
+    api_stop(daemon->api, DAEMON_DRAIN_MS, api_gone, daemon);
 }
 
 static const struct daemon_part parts[] = {
@@ -230,8 +264,7 @@ static const struct daemon_part parts[] = {
 
 #define PART_COUNT (sizeof parts / sizeof parts[0])
 
-/* --- from start to stop
- * ------------------------------------------------------------------------ */
+/* --- from start to stop ---------------------------------------------------------- */
 
 static void signal_handle_close(uv_signal_t *signal)
 {

@@ -100,11 +100,11 @@ def test_a_restart_keeps_everything(dev):
     assert dev.call("POST", "/v1/tasks", task_body("kept", "for good")).status == 201
     before = dev.tasks()
     dev.restart()
-    wait_until("it is ready", dev.ready)
+    wait_until("it has applied its log", dev.applied_index)
     assert dev.tasks() == before
     dev.kill()
     dev.start()
-    wait_until("it is ready", dev.ready)
+    wait_until("it has applied its log", dev.applied_index)
     assert dev.tasks() == before
 
 

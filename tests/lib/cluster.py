@@ -152,6 +152,12 @@ class Node:
         assert answer.status == 200, answer
         return {task["name"]: task for task in answer.json["tasks"]}
 
+    def applied_index(self):
+        """The index after all writes so far, from one that changes nothing; None if this
+        node does not lead. A node that was just started is ready before it has it."""
+        answer = self.call("DELETE", "/v1/tasks/there_is_no_such_task")
+        return int(answer.headers["X-Muster-Index"]) if answer.status == 404 else None
+
     def index(self):
         return int(self.call("GET", "/v1/status").headers["X-Muster-Index"])
 
@@ -210,12 +216,14 @@ class Cluster:
         return [node.api for node in self.nodes if node.api]
 
     def settled(self, nodes=None):
-        """Wait until the nodes answer with one index; then every answer must be equal.
+        """Wait until the nodes have applied all there is; then every answer must be equal.
         Returns the tasks."""
         nodes = nodes or self.nodes
         self.wait_ready(nodes)
-        wait_until("one index everywhere",
-                   lambda: len({node.index() for node in nodes}) == 1)
+        index = wait_until("the leader has applied all there is",
+                           lambda: self.leader(nodes).applied_index())
+        for node in nodes:
+            wait_until(f"{node.name} has index {index}", lambda: node.index() >= index)
         answers = [(node.tasks(), node.call("GET", "/v1/status/tasks").json)
                    for node in nodes]
         for node, answer in zip(nodes, answers):
