@@ -136,12 +136,14 @@ static struct map_node *node_balance(struct map_node *node)
 {
     int lean = node_height(node->left) - node_height(node->right);
     if (lean > 1) {
+        assert(node->left != NULL);
         if (node_height(node->left->left) < node_height(node->left->right)) {
             node->left = node_rotate_left(node_own(node->left));
         }
         return node_rotate_right(node);
     }
     if (lean < -1) {
+        assert(node->right != NULL);
         if (node_height(node->right->right) < node_height(node->right->left)) {
             node->right = node_rotate_right(node_own(node->right));
         }
