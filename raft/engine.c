@@ -193,7 +193,7 @@ static void engine_send_messages(struct engine *engine,
 static void engine_feed_configurations(struct engine *engine)
 {
     while (engine->phase == ENGINE_RUNNING &&
-           engine->configuration_fed < engine->commit) {
+           engine->configuration_fed < raft_commit_index(&engine->raft)) {
         uint64_t index = engine->configuration_fed + 1;
         const struct entry *entry = entry_log_get(&engine->log, index);
         engine->configuration_fed = index;
@@ -725,6 +725,7 @@ struct engine *engine_new(const struct engine_options *options,
     outbox_init(&engine->outbox, options->store, &engine->log, found->term, found->vote,
                 &hooks, engine);
     engine->stored = entry_log_last(&engine->log);
+    engine->commit = found->commit;
     if (engine_sole_in_log(engine) && rule_on(RULE_SOLE_VOTER)) {
         engine->phase = ENGINE_RENEWING;
         outbox_vote(&engine->outbox, engine->outbox.term + 1, options->id);

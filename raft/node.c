@@ -62,7 +62,7 @@ struct node {
     struct clock_task turn;
     struct node_watch *watches;
     bool leadership_changed;
-    uint64_t door_term; /* door 1 stands as of this term */
+    uint64_t door_term;        /* door 1 stands as of this term */
     bool rows_proposed;        /* member rows are on their way: one round at a time */
     struct membership members; /* what node_members() last told of */
     char trouble[256];
@@ -695,6 +695,16 @@ static void node_explain_no_leader(struct node *node)
     }
 }
 
+static uint64_t node_lag(const struct node *node, const struct node_status *status)
+{
+    if (!status->leader_known ||
+        (status->role == NODE_LEADER && !engine_settled(node->engine))) {
+        return UINT64_MAX;
+    }
+    uint64_t known = engine_leader_commit(node->engine);
+    return known > status->applied ? known - status->applied : 0;
+}
+
 void node_status(struct node *node, struct node_status *out)
 {
     *out = (struct node_status){
@@ -705,6 +715,7 @@ void node_status(struct node *node, struct node_status *out)
         .leader_name = "",
         .leader_address = "",
         .last_contact_ms = UINT64_MAX,
+        .lag = UINT64_MAX,
         .trouble = "",
     };
     if (out->role == NODE_FORMING) {
@@ -717,8 +728,7 @@ void node_status(struct node *node, struct node_status *out)
     out->leader_id = engine_leader(node->engine);
     out->leader_known = out->leader_id != 0;
     out->last_contact_ms = engine_contact_age_ms(node->engine);
-    uint64_t known = engine_leader_commit(node->engine);
-    out->lag = known > out->applied ? known - out->applied : 0;
+    out->lag = node_lag(node, out);
     out->disk_full = node->store != NULL && store_full(node->store);
     if (out->leader_known) {
         node_name_of(node, out->leader_id, &out->leader_name, &out->leader_address);

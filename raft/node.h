@@ -78,7 +78,9 @@ struct node_status {
     /* Since the leader last had a majority's word (DESIGN, spec/muster.md 3);
      * UINT64_MAX: never. */
     uint64_t last_contact_ms;
-    uint64_t lag; /* entries the leader had committed at last contact, not applied */
+    /* Entries the leader had committed at last contact that are not applied here;
+     * UINT64_MAX: not known (no leader, or a new one before its own first entry). */
+    uint64_t lag;
     bool disk_full;
     const char *trouble; /* why there is no leader or no cluster; "" if all is well */
 };

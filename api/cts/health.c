@@ -45,6 +45,12 @@ void health_ready(struct call *call)
                     status.trouble[0] != '\0' ? status.trouble : "no leader is known");
         return;
     }
+    if (status.lag == UINT64_MAX) {
+        reply_error(call, 503, "behind",
+                    "this node leads since a moment and is not sure "
+                    "yet of what was written before");
+        return;
+    }
     if (status.lag > lag_max) {
         reply_error(call, 503, "behind",
                     "this node is %" PRIu64 " entries behind; at most %" PRIu64

@@ -520,6 +520,8 @@ static void opening_hand_over(struct opening *opening, struct store_found *found
                         ? (size_t)(scan->final.segment - store->segments.item[0].number)
                         : 0;
     *found = (struct store_found){
+        .commit = opening->scan.known > opening->meta.index ? opening->scan.known
+                                                            : opening->meta.index,
         .term = store->anchor.term,
         .vote = store->anchor.vote,
         .has_snapshot = opening->meta.index > 0,

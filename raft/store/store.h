@@ -47,6 +47,7 @@ struct store_options {
 struct store_found {
     uint64_t term;
     uint64_t vote;
+    uint64_t commit; /* at least so much was committed, says the log itself */
     bool has_snapshot;
     struct snapshot_meta snapshot; /* the caller owns snapshot.configuration */
     struct entry_log log;          /* the caller owns it; first = snapshot.index + 1 or
