@@ -208,6 +208,12 @@ static void task_create_parsed(struct call *call, int rv, enum run_mode mode,
         error_not_leader(call);
         return;
     }
+    /* Whether the name is taken, apply decides: this leader may not have applied all of
+     * its log yet. */
+    if (rv == 0 && mode == RUN_NONE) {
+        task_create(call, &json->draft);
+        return;
+    }
     if (registry_task(call_registry(call), json->name, strlen(json->name)) != NULL) {
         reply_error(call, 400, NULL, "task with name %s already exists", json->name);
         return;
@@ -216,11 +222,7 @@ static void task_create_parsed(struct call *call, int rv, enum run_mode mode,
         reply_error(call, rv == ERR_TOO_LARGE ? 413 : 400, NULL, "%s", err->text);
         return;
     }
-    if (mode != RUN_NONE) {
-        reply_no_runs(call, mode);
-        return;
-    }
-    task_create(call, &json->draft);
+    reply_no_runs(call, mode);
 }
 
 void cts_task_create(struct call *call)
@@ -313,12 +315,13 @@ void cts_task_patch(struct call *call)
         reply_error(call, rv == ERR_TOO_LARGE ? 413 : 400, NULL, "%s", err.text);
         return;
     }
-    if (registry_task(call_registry(call), call->name, strlen(call->name)) == NULL) {
-        reply_no_task(call, call->name);
-        return;
-    }
     if (mode != RUN_NONE) {
-        reply_no_runs(call, mode);
+        if (registry_task(call_registry(call), call->name, strlen(call->name)) ==
+            NULL) {
+            reply_no_task(call, call->name);
+        } else {
+            reply_no_runs(call, mode);
+        }
         return;
     }
     struct command command = {

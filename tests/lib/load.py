@@ -76,6 +76,8 @@ class Writer(threading.Thread):
             self.learn(answer, method, name, after)
             if answer is not None and answer.status < 300:
                 self.leader = address
+            elif answer is not None:
+                print(f"{method} of {name} at {address}: {answer}")
             return
 
     def learn(self, answer, method, name, after):
