@@ -199,19 +199,27 @@ void sim_folder_rename(struct sim_folder *folder, const char *from, const char *
 
 void sim_folder_clear(struct sim_folder *folder)
 {
-    while (folder->count > 0) {
-        sim_folder_delete(folder, folder->entry[folder->count - 1].name);
+    for (size_t i = 0; i < folder->count; i++) {
+        sim_file_unref(folder->entry[i].file);
+        mem_free(folder->entry[i].name);
     }
     mem_free(folder->entry);
     folder->entry = NULL;
+    folder->count = 0;
 }
 
+/* `from` is in order already. */
 void sim_folder_copy(struct sim_folder *to, const struct sim_folder *from)
 {
-    sim_folder_clear(to);
-    for (size_t i = 0; i < from->count; i++) {
-        sim_folder_put(to, from->entry[i].name, from->entry[i].file);
+    size_t count = from->count;
+    struct sim_entry *copy = mem_array(count, sizeof *copy);
+    for (size_t i = 0; i < count; i++) {
+        copy[i].name = mem_strdup(from->entry[i].name);
+        copy[i].file = sim_file_ref(from->entry[i].file);
     }
+    sim_folder_clear(to);
+    to->entry = copy;
+    to->count = count;
 }
 
 struct sim_file *sim_file_clone(struct sim_file *file)

@@ -8,7 +8,9 @@
 #include "base/mem.h"
 #include "sim/inside.h"
 
-#define BURST_MAX 12
+#define BURST_MAX   12
+#define CALM_AFTER  5000
+#define CALM_GAP_US 100000
 
 struct write {
     struct world *world;
@@ -38,6 +40,8 @@ static char *write_text(struct world *world, uint64_t op, size_t *len)
     size_t filler = world_below(world, 40);
     if (world_chance(world, world->big_percent)) {
         filler = world_below(world, world_chance(world, 10) ? 1500000 : 60000);
+        filler = filler < world->big_left ? filler : 0;
+        world->big_left -= filler;
     }
     char *text = mem_alloc(filler + 64);
     int head = snprintf(text, 64, "{\"op\":%" PRIu64 ",\"f\":\"", op);
@@ -108,7 +112,11 @@ static void client_turn(struct sim_event *event)
             write_one(world, member);
         }
     }
-    world_queue(world, event, 1 + world_below(world, 2 * world->write_gap_us));
+    uint64_t gap = world->write_gap_us;
+    if (truth_op_count(world->truth) > CALM_AFTER && gap < CALM_GAP_US) {
+        gap = CALM_GAP_US; /* a long log costs much and shows little */
+    }
+    world_queue(world, event, 1 + world_below(world, 2 * gap));
 }
 
 void client_init(struct world *world)

@@ -102,6 +102,7 @@ struct world {
     uint64_t down_max_us;
     uint64_t write_gap_us;
     uint32_t big_percent; /* of the writes */
+    uint64_t big_left;    /* bytes that may still go into big ones */
     size_t wipes_left;
 
     struct sim_event chaos;

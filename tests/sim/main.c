@@ -95,6 +95,7 @@ static void totals_add(struct totals *totals, const struct world_result *result)
 {
     totals->runs++;
     totals->failures += result->failed;
+    totals->sum.trace_hash += result->trace_hash;
     totals->sum.acknowledged += result->acknowledged;
     totals->sum.never += result->never;
     totals->sum.unknown += result->unknown;
@@ -136,6 +137,7 @@ static void run_seed_apart(const struct world_options *options,
     if (child == 0) {
         struct world_result mine;
         run_seed(options, &mine);
+        fflush(stdout);
         ssize_t wrote = write(ends[1], &mine, sizeof mine);
         _exit(wrote == (ssize_t)sizeof mine ? 0 : 1);
     }
@@ -157,10 +159,11 @@ static void totals_print(const struct totals *totals, size_t nodes)
     printf("sim: %" PRIu64 " worlds of %zu nodes, %" PRIu64 " broken; %" PRIu64
            " s of virtual time, %" PRIu64 " events, %" PRIu64 " entries, %" PRIu64
            " acknowledged, %" PRIu64 " never, %" PRIu64 " unknown, %" PRIu64
-           " ends of a node, %" PRIu64 " elections, %" PRIu64 " wipes\n",
+           " ends of a node, %" PRIu64 " elections, %" PRIu64
+           " wipes; traces %016" PRIx64 "\n",
            totals->runs, nodes, totals->failures, sum->virtual_ms / 1000, sum->events,
            sum->applied, sum->acknowledged, sum->never, sum->unknown, sum->crashes,
-           sum->elections, sum->wipes);
+           sum->elections, sum->wipes, sum->trace_hash);
 }
 
 int main(int argc, char **argv)

@@ -76,6 +76,7 @@ static void world_draw(struct world *world)
     world->write_gap_us = writes[world_below(world, 3)];
     world->down_max_us = world_chance(world, 30) ? 6000000 : 800000;
     world->big_percent = world_chance(world, 30) ? 5 : 0;
+    world->big_left = 4000000;
     enum world_kind kind = world->options->kind;
     bool forms = world_chance(world, 30);
     world->forming = kind == WORLD_FORMING || (kind == WORLD_MIXED && forms);
