@@ -101,6 +101,15 @@ static enum rules_verdict receive_vote(const struct rules_view *view,
                                                         : RULES_FEED;
 }
 
+/* Rule 18. Before it looks whether it is a candidate the engine reads how far its
+ * candidacy went: of a follower or leader that memory holds something else, a pointer,
+ * and decides by it whether a late refusal raises the own term. */
+static enum rules_verdict receive_vote_result(const struct rules_view *view)
+{
+    return view->state == RAFT_CANDIDATE || !rule_on(RULE_CANDIDATE) ? RULES_FEED
+                                                                     : RULES_DROP;
+}
+
 enum rules_verdict rules_receive(const struct rules_view *view, struct message *message)
 {
     switch (message->raft.type) {
@@ -111,7 +120,7 @@ enum rules_verdict rules_receive(const struct rules_view *view, struct message *
     case RAFT_REQUEST_VOTE:
         return receive_vote(view, message);
     case RAFT_REQUEST_VOTE_RESULT:
-        return RULES_FEED;
+        return receive_vote_result(view);
     case RAFT_TIMEOUT_NOW:
         return view->sole_voter && rule_on(RULE_SOLE_VOTER) ? RULES_DROP : RULES_FEED;
     case RAFT_INSTALL_SNAPSHOT:

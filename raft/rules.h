@@ -30,6 +30,7 @@ enum rule {
     RULE_OUTSIDER_VOTES = 1 << 10, /* 10: who is no voter in its own log votes too */
     RULE_SOLE_VOTER = 1 << 11,     /* 11: a sole voter leads only in a new term */
     RULE_BARRIER = 1 << 12,        /* 13: a new leader proves its term */
+    RULE_CANDIDATE = 1 << 13,      /* 18: only a candidate hears of votes for it */
 };
 
 bool rule_on(enum rule rule);
@@ -66,8 +67,8 @@ enum rules_verdict rules_receive(const struct rules_view *view,
  * append has to come first. `first`: nothing of this append was fed yet. */
 size_t rules_part(const struct entry *entries, size_t count, bool first);
 
-/* After: correct a message the engine wants to send. `request_term`: of the request that
- * it answers, if it is a result. */
+/* After: correct a message the engine wants to send. `request_term`: of the request
+ * that it answers, if it is a result. */
 void rules_send(uint64_t term, uint64_t request_term, struct raft_message *message);
 
 #endif
