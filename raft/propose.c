@@ -50,12 +50,12 @@ struct propose {
     enum propose_state state;
     bool stopped;
     struct proposal_list queue;
-    /* Submitted, in that order. Batches of an earlier leadership may still wait behind the
-     * end of the log as it is now: indexes are neither sorted nor unique. */
+    /* Submitted, in that order. Batches of an earlier leadership may still wait behind
+     * the end of the log as it is now: indexes are neither sorted nor unique. */
     struct batch *batches;
     struct batch **last_batch;
     size_t inflight; /* batches of this leadership */
-    size_t waiting; /* proposals in queue and batches */
+    size_t waiting;  /* proposals in queue and batches */
     size_t waiting_bytes;
     uint64_t clock_base_ms; /* replicated clock when the state became OPEN */
     uint64_t clock_base_at; /* monotonic, at that moment */
@@ -279,7 +279,8 @@ void propose_set_state(struct propose *propose, enum propose_state state,
         clock_defer(propose->clock, &propose->flush);
     }
     if (state == PROPOSE_CLOSED) {
-        for (struct batch *batch = propose->batches; batch != NULL; batch = batch->next) {
+        for (struct batch *batch = propose->batches; batch != NULL;
+             batch = batch->next) {
             batch->current = false;
         }
         propose->inflight = 0;
