@@ -11,14 +11,17 @@
 struct uv_loop_s;
 
 struct peer_options {
-    const char
-        *listen; /* "10.0.0.1:8658", "[::1]:0", a name; port 0: the kernel's choice */
+    /* "10.0.0.1:8658", "[::1]:0", a name; port 0: the kernel's choice */
+    const char *listen;
 };
 
-/* Bind; connections are accepted from link->ops->start() on. ERR_INVALID: no such
- * address; ERR_IO: taken. Free it when stopped, or before it was started. */
+/* Bind; connections are taken from link->ops->start() on. ERR_INVALID: no such
+ * address; ERR_IO: taken. Free it when stopped, or when it was never started. */
 struct link *peer_new(struct uv_loop_s *loop, struct clock *clock,
                       const struct peer_options *options, struct err *err);
+
+/* What the loop still holds of one that was never stopped goes in its next turns; the
+ * clock must be there until then. */
 void peer_free(struct link *link);
 
 /* The address it is bound to, "127.0.0.1:41235"; borrowed. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "raft/peer/wire.h"
 
+#include <assert.h>
 #include <isa-l.h>
 #include <string.h>
 
@@ -8,9 +9,8 @@
 #include "base/mem.h"
 #include "raft/frame.h"
 
-#define WIRE_MAGIC  0x72657473756dull /* "muster" */
-#define WIRE_TEXTS  4
-#define VERSION_MAX 64
+#define WIRE_MAGIC 0x72657473756dull /* "muster" */
+#define WIRE_TEXTS 4
 
 /* isa-l reads through a pointer that is not const, and takes an int. */
 static uint32_t wire_crc(const uint8_t *data, size_t len)
@@ -19,36 +19,56 @@ static uint32_t wire_crc(const uint8_t *data, size_t len)
         const uint8_t *in;
         unsigned char *out;
     } bytes = {.in = data};
-    return crc32_iscsi(bytes.out, (int)len, 0);
+    return ~crc32_iscsi(bytes.out, (int)len, UINT32_MAX);
 }
 
 void wire_head(const uint8_t *body, size_t len, uint8_t head[WIRE_HEAD_BYTES])
 {
+    assert(len > 0 && len <= LIMIT_FRAME_BYTES);
     put_u32(head, (uint32_t)len);
     put_u32(head + 4, wire_crc(body, len));
 }
 
-int wire_frame(const uint8_t *data, size_t len, const uint8_t **body, size_t *body_len,
-               size_t *used, struct err *err)
+int wire_frame(const uint8_t *data, size_t len, size_t max, const uint8_t **body,
+               size_t *body_len, struct err *err)
 {
     if (len < WIRE_HEAD_BYTES) {
         return 0;
     }
     uint32_t wanted = get_u32(data);
-    if (wanted == 0 || wanted > LIMIT_FRAME_BYTES) {
-        return err_set(err, ERR_CORRUPT, "a frame of %u bytes; 1 to %u are possible",
-                       wanted, LIMIT_FRAME_BYTES);
+    if (wanted == 0 || wanted > max) {
+        return err_set(err, ERR_CORRUPT,
+                       "it sent a frame of %u bytes where 1 to %zu are possible",
+                       wanted, max);
     }
     if (len - WIRE_HEAD_BYTES < wanted) {
         return 0;
     }
+    if (wire_crc(data + WIRE_HEAD_BYTES, wanted) != get_u32(data + 4)) {
+        return err_set(err, ERR_CORRUPT, "it sent a frame of %u bytes that is damaged",
+                       wanted);
+    }
     *body = data + WIRE_HEAD_BYTES;
     *body_len = wanted;
-    *used = WIRE_HEAD_BYTES + (size_t)wanted;
-    if (wire_crc(*body, wanted) != get_u32(data + 4)) {
-        return err_set(err, ERR_CORRUPT, "a frame of %u bytes is damaged", wanted);
-    }
     return 1;
+}
+
+/* They go into log lines and JSON of whoever hears of the node. */
+static bool wire_printable(const uint8_t *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] < 0x20 || text[i] > 0x7e) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void wire_put_text(struct buf *out, const char *text, size_t max)
+{
+    size_t len = strlen(text);
+    assert(len <= max && wire_printable((const uint8_t *)text, len));
+    buf_put_blob(out, text, len);
 }
 
 struct bytes *wire_hello_encode(const struct hello *hello)
@@ -64,10 +84,10 @@ struct bytes *wire_hello_encode(const struct hello *hello)
     buf_put_u64(&out, hello->pledge);
     buf_put_u32(&out, hello->expect);
     buf_put_u32(&out, hello->level);
-    buf_put_text(&out, hello->name);
-    buf_put_text(&out, hello->peer_address);
-    buf_put_text(&out, hello->api_address);
-    buf_put_text(&out, hello->version);
+    wire_put_text(&out, hello->name, LIMIT_NAME_BYTES);
+    wire_put_text(&out, hello->peer_address, LIMIT_ADDRESS_BYTES - 1);
+    wire_put_text(&out, hello->api_address, LIMIT_ADDRESS_BYTES - 1);
+    wire_put_text(&out, hello->version, WIRE_VERSION_MAX);
     struct bytes *body = bytes_new(out.data, out.len);
     buf_close(&out);
     return body;
@@ -79,9 +99,12 @@ static const char *wire_text(struct cursor *cursor, size_t max, char **at)
     size_t len = 0;
     const uint8_t *data = cursor_blob(cursor, max, &len);
     char *text = *at;
-    if (data != NULL && memchr(data, '\0', len) != NULL) {
+    if (data == NULL) {
+        len = 0;
+    } else if (!wire_printable(data, len)) {
         cursor_fail(cursor);
-    } else if (data != NULL) {
+        len = 0;
+    } else {
         memcpy(text, data, len);
     }
     text[len] = '\0';
@@ -102,7 +125,7 @@ int wire_hello_decode(struct hello *out, char **strings, const uint8_t *body,
     out->protocol = cursor_u32(&cursor);
     if (!cursor_ok(&cursor) || kind != FRAME_HELLO || magic != WIRE_MAGIC) {
         return err_set(err, ERR_CORRUPT,
-                       "what came first is no hello of a muster node");
+                       "it did not begin with the hello of a muster node");
     }
     if (out->protocol != LINK_PROTOCOL) {
         return 0;
@@ -116,9 +139,9 @@ int wire_hello_decode(struct hello *out, char **strings, const uint8_t *body,
     out->name = wire_text(&cursor, LIMIT_NAME_BYTES, &at);
     out->peer_address = wire_text(&cursor, LIMIT_ADDRESS_BYTES - 1, &at);
     out->api_address = wire_text(&cursor, LIMIT_ADDRESS_BYTES - 1, &at);
-    out->version = wire_text(&cursor, VERSION_MAX, &at);
+    out->version = wire_text(&cursor, WIRE_VERSION_MAX, &at);
     if (!cursor_done(&cursor) || out->node_id == 0) {
-        return err_set(err, ERR_CORRUPT, "a hello that is damaged");
+        return err_set(err, ERR_CORRUPT, "it sent a hello that is damaged");
     }
     return 0;
 }
