@@ -216,13 +216,13 @@ static void bench_append(struct bench *bench, uint64_t leader, uint64_t term,
 }
 
 static void bench_vote_result(struct bench *bench, uint64_t from, uint64_t term,
-                              bool pre_vote)
+                              bool granted, bool pre_vote)
 {
     struct raft_message raft = {
         .type = RAFT_REQUEST_VOTE_RESULT,
         .request_vote_result = {.version = 2,
                                 .term = term,
-                                .vote_granted = true,
+                                .vote_granted = granted,
                                 .pre_vote = pre_vote},
     };
     bench_receive(bench, from, &raft, 0, NULL);
@@ -262,9 +262,9 @@ static void bench_lead(struct bench *bench)
     bench_run(bench, 5);
     engine_elect_now(bench->engine);
     uint64_t term = engine_term(bench->engine) + 1;
-    bench_vote_result(bench, 2, term, true);
+    bench_vote_result(bench, 2, term, true, true);
     bench_run(bench, 5);
-    bench_vote_result(bench, 2, engine_term(bench->engine), false);
+    bench_vote_result(bench, 2, engine_term(bench->engine), true, false);
     bench_run(bench, 5);
     assert_int_equal(engine_role(bench->engine), ENGINE_LEADER);
 }
@@ -694,6 +694,28 @@ static void a_new_leader_proves_its_term_with_an_entry_of_its_own(void **state)
     with_and_without(RULE_BARRIER, new_leader);
 }
 
+/* --- 18
+ * ----------------------------------------------------------------------------------------
+ */
+
+static void late_refusal(bool on)
+{
+    struct bench bench;
+    struct entry first = change_entry(1, 3, 0);
+    bench_open(&bench, &first, 1, 0);
+    bench_run(&bench, 5);
+    bench_vote_result(&bench, 3, 2, false, true); /* of a candidacy that is over */
+    bench_run(&bench, 5);
+    assert_int_equal(engine_term(bench.engine), on ? 1 : 2);
+    bench_close(&bench);
+}
+
+static void a_late_refusal_of_a_vote_raises_no_term(void **state)
+{
+    (void)state;
+    with_and_without(RULE_CANDIDATE, late_refusal);
+}
+
 /* --- always
  * -------------------------------------------------------------------------------------
  */
@@ -763,6 +785,7 @@ int main(void)
         cmocka_unit_test(a_sole_voter_leads_only_in_a_new_term),
         cmocka_unit_test(a_sole_voter_is_not_told_to_take_over),
         cmocka_unit_test(a_new_leader_proves_its_term_with_an_entry_of_its_own),
+        cmocka_unit_test(a_late_refusal_of_a_vote_raises_no_term),
         cmocka_unit_test(nothing_is_sent_before_the_vote_is_durable),
         cmocka_unit_test(a_leader_drops_appends_of_its_own_term),
         cmocka_unit_test(a_result_beyond_the_log_or_of_a_stranger_is_dropped),
