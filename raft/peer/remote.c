@@ -11,7 +11,8 @@
  * about each other must not spin.
  *
  * A node that dials us is dialled back at once. If our attempt is under way without an
- * answer, its packets were lost, and it begins anew.
+ * answer, its packets were lost, and it begins anew; if it fails, the next one does not
+ * wait.
  *
  * Failure modes: all are a reason in words and another attempt. */
 #include <assert.h>
@@ -96,6 +97,7 @@ static void outbound_hello(struct connection *connection, const struct hello *he
     if (remote->phase == REMOTE_DIALLING) {
         remote_move(remote, REMOTE_UP);
         remote->up_ms = clock_now_ms(peer->clock);
+        remote->again = false;
         remote->known = remote->trial;
         remote->known_tries = KNOWN_TRIES;
         remote->unexplained = false;
@@ -315,9 +317,7 @@ void remote_remove(struct remote *remote)
         break;
     case REMOTE_DIALLING:
     case REMOTE_UP:
-        if (remote->connection != NULL) {
-            connection_close(remote->connection, "not a peer any more");
-        }
+        connection_close(remote->connection, "not a peer any more");
         break;
     }
 }
@@ -341,16 +341,14 @@ void remote_heard(struct remote *remote, const struct hello *hello)
     case REMOTE_RESOLVING:
         break;
     case REMOTE_DIALLING:
-        if (connection != NULL && connection->phase == CONNECTION_NEW &&
-            age >= UNANSWERED_MS) {
-            remote->again = true;
+        remote->again = true; /* should this one fail */
+        if (connection->phase == CONNECTION_NEW && age >= UNANSWERED_MS) {
             remote->known_tries = 0; /* it may have moved */
             connection_close(connection, "no answer");
         }
         break;
     case REMOTE_UP:
-        if (same_node && connection != NULL &&
-            hello->start_counter > remote->start_counter) {
+        if (same_node && hello->start_counter > remote->start_counter) {
             connection_close(connection, "it was started anew");
         }
         break;

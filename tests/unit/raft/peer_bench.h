@@ -71,10 +71,11 @@ bool bench_send(struct bench_node *from, const struct bench_node *to, uint32_t n
 struct link_status bench_status(struct bench_node *node, const char *address);
 size_t bench_queued(struct bench_node *from, const struct bench_node *to);
 
-/* Run the loop until the condition holds; fails the test after a minute. */
+/* Run the loop until the condition holds; fails the test after a minute of real time.
+ */
 #define bench_until(bench, condition)                                                  \
     do {                                                                               \
-        uint64_t give_up = uv_hrtime() + 60u * 1000000000u;                            \
+        uint64_t give_up = uv_hrtime() + UINT64_C(60000000000);                        \
         while (!(condition)) {                                                         \
             assert_true(uv_hrtime() < give_up);                                        \
             uv_run(&(bench)->loop, UV_RUN_ONCE);                                       \

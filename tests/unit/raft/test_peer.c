@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "raft/clock_uv.h"
+#include "raft/peer/wire.h"
 #include "unit/raft/peer_bench.h"
 
 static void two_links_introduce_themselves(void **state)
@@ -131,8 +132,10 @@ static void one_that_dials_is_dialled_back_at_once(void **state)
     bench_stop(b);
     bench_dial(a, address);
     bench_until(bench, strcmp(bench_status(a, address).reason, "refused") == 0);
-    bench_advance(bench, 600); /* into the longest back-offs */
-    bench_until(bench, bench->now_ms > 1003000);
+    for (size_t i = 0; i < 10; i++) { /* into the longest back-offs */
+        bench_advance(bench, 700);
+        bench_turns(bench, 5);
+    }
     b = bench_node(bench, 1, address);
     bench_turns(bench, 3);
     bench->frozen = true; /* its back-off cannot end any more */
@@ -140,6 +143,39 @@ static void one_that_dials_is_dialled_back_at_once(void **state)
     clock_run(&bench->clock);
     bench_until(bench, bench_status(a, address).connected);
     bench->frozen = false;
+}
+
+/* The attempt that its dialling meets may be about to fail. */
+static void an_attempt_that_fails_meanwhile_is_made_again_at_once(void **state)
+{
+    struct bench *bench = *state;
+    for (size_t i = 0; i < 3; i++) {
+        struct bench_node *a = bench_node(bench, 0, "127.0.0.1:0");
+        char address[LIMIT_ADDRESS_BYTES];
+        int listener = raw_listen(address);
+        int raw = raw_connect(a->address);
+        bench_dial(a, address);
+        bench->frozen = true;
+        clock_run(&bench->clock);
+        int first = raw_accept(bench, listener); /* under way */
+        struct hello hello = a->self;
+        hello.node_id = 60;
+        hello.peer_address = address;
+        struct bytes *body = wire_hello_encode(&hello);
+        raw_send_body(bench, raw, body->data, body->len);
+        bench_until(bench, a->hellos == 1);
+        close(first);
+        bench->frozen = true;
+        int second = raw_accept(bench, listener);
+        raw_send_body(bench, second, body->data, body->len);
+        bench_until(bench, bench_status(a, address).connected);
+        bench->frozen = false;
+        bytes_unref(body);
+        close(raw);
+        close(second);
+        close(listener);
+        bench_stop(a);
+    }
 }
 
 static void a_death_is_told_as_such(void **state)
@@ -415,6 +451,7 @@ int main(void)
         peer_test(who_is_not_connected_gets_nothing),
         peer_test(a_changed_hello_is_told),
         peer_test(one_that_dials_is_dialled_back_at_once),
+        peer_test(an_attempt_that_fails_meanwhile_is_made_again_at_once),
         peer_test(a_death_is_told_as_such),
         peer_test(one_that_comes_again_is_found_again),
         peer_test(a_killed_process_is_noticed),

@@ -210,6 +210,22 @@ static void who_never_ends_its_frame_is_cut_off(void **state)
         bench_until(bench, a->frames == i + 1);
         bench_advance(bench, 20000);
     }
+    uint8_t frame[WIRE_HEAD_BYTES + 1] = {0};
+    frame[WIRE_HEAD_BYTES] = 1;
+    wire_head(&frame[WIRE_HEAD_BYTES], 1, frame);
+    for (size_t i = 3; i < 6; i++) { /* nor do those that share a packet */
+        uint8_t packet[2 * sizeof frame];
+        size_t had = i > 3 ? 4 : 0;
+        memcpy(packet, frame + had, sizeof frame - had);
+        memcpy(packet + sizeof frame - had, frame, 4);
+        raw_send(bench, raw, packet, sizeof frame - had + 4);
+        bench_until(bench, a->frames == i + 1);
+        bench_advance(bench, 20000);
+        bench_turns(bench, 5);
+        assert_false(raw_closed(raw));
+    }
+    raw_send(bench, raw, frame + 4, sizeof frame - 4);
+    bench_until(bench, a->frames == 7);
     raw_send(bench, raw, "\x00\x00\x80\x00", 4);
     bench_turns(bench, 5);
     bench_advance(bench, 29999);
