@@ -25,9 +25,21 @@ struct call_anchor {
 
 static void call_request_ended(void *memory)
 {
-    struct call_anchor *anchor = memory;
-    anchor->call->req = NULL;
-    call_unref(anchor->call);
+    struct call *call = ((struct call_anchor *)memory)->call;
+    clock_timer_stop(call->api->options.clock, &call->timer);
+    *call->slot = call->next;
+    if (call->next != NULL) {
+        call->next->slot = call->slot;
+    }
+    call->api = NULL;
+    call->req = NULL;
+    call_unref(call);
+}
+
+struct call *call_ref(struct call *call)
+{
+    call->refs++;
+    return call;
 }
 
 void call_unref(struct call *call)
@@ -36,12 +48,34 @@ void call_unref(struct call *call)
     if (--call->refs > 0) {
         return;
     }
-    struct api *api = call->api;
-    clock_timer_stop(api->options.clock, &call->deadline);
     mem_free(call->target);
     mem_free(call);
-    api->call_count--;
-    api_settle(api);
+}
+
+bool call_open(const struct call *call)
+{
+    return call->req != NULL && !call->answered;
+}
+
+static struct call *call_begin(struct api *api, h2o_req_t *req)
+{
+    struct call *call = mem_zalloc(sizeof *call);
+    call->refs = 1;
+    call->api = api;
+    call->req = req;
+    call->name = "";
+    call->started_ms = clock_now_ms(api->options.clock);
+    call->head = h2o_memis(req->method.base, req->method.len, H2O_STRLIT("HEAD"));
+    call->next = api->calls;
+    call->slot = &api->calls;
+    if (call->next != NULL) {
+        call->next->slot = &call->next;
+    }
+    api->calls = call;
+    struct call_anchor *anchor =
+        h2o_mem_alloc_shared(&req->pool, sizeof *anchor, call_request_ended);
+    anchor->call = call;
+    return call;
 }
 
 /* --- reading the request
@@ -61,14 +95,16 @@ static bool request_id_valid(h2o_iovec_t id)
     return true;
 }
 
-static void call_set_request_id(struct call *call)
+void call_request_id(const h2o_req_t *req, char id[LIMIT_REQUEST_ID_BYTES + 1])
 {
-    h2o_iovec_t id = call_header(call, "x-request-id");
-    if (request_id_valid(id)) {
-        memcpy(call->request_id, id.base, id.len);
-        call->request_id[id.len] = '\0';
+    ssize_t at = h2o_find_header_by_str(&req->headers, H2O_STRLIT("x-request-id"), -1);
+    h2o_iovec_t given =
+        at >= 0 ? req->headers.entries[at].value : h2o_iovec_init("", 0);
+    if (request_id_valid(given)) {
+        memcpy(id, given.base, given.len);
+        id[given.len] = '\0';
     } else {
-        id_random_uuid(call->request_id);
+        id_random_uuid(id);
     }
 }
 
@@ -163,16 +199,13 @@ static bool call_split_query(struct call *call, char *at, char *end)
     return true;
 }
 
-/* The request's head as it came: h2o keeps it at the start of its input until the
- * answer is sent, and has dropped from its own list what is asked for here. */
-static h2o_iovec_t call_raw_head(const h2o_req_t *req)
-{
-    h2o_socket_t *socket = req->conn->callbacks->get_socket(req->conn);
-    h2o_buffer_t *input = socket->input;
-    const char *end = memmem(input->bytes, input->size, "\r\n\r\n", 4);
-    size_t len = end != NULL ? (size_t)(end - input->bytes) + 4 : 0;
-    return h2o_iovec_init(input->bytes, len);
-}
+struct head {
+    size_t len;
+    unsigned hosts;
+    unsigned lengths;
+    unsigned encodings;
+    unsigned folded; /* lines that go on from the one before */
+};
 
 static bool line_is(const char *line, size_t len, const char *name)
 {
@@ -181,65 +214,101 @@ static bool line_is(const char *line, size_t len, const char *name)
            strncasecmp(line, name, name_len) == 0;
 }
 
+/* The request's head as it came: h2o keeps it at the start of its input until the
+ * answer is sent, and has dropped from its own list what is counted here. It ends with
+ * the first empty line, as h2o's parser has it: a bare line feed ends a line too, and
+ * one empty line may come before the request line. */
+static struct head call_scan_head(const h2o_req_t *req)
+{
+    h2o_buffer_t *input = req->conn->callbacks->get_socket(req->conn)->input;
+    struct head head = {0};
+    bool begun = false;
+    while (head.len < input->size) {
+        const char *line = input->bytes + head.len;
+        const char *stop = memchr(line, '\n', input->size - head.len);
+        size_t len = stop != NULL ? (size_t)(stop - line) : input->size - head.len;
+        head.len += len + (stop != NULL);
+        bool empty = len == 0 || (len == 1 && line[0] == '\r');
+        if (empty && begun) {
+            break;
+        }
+        head.hosts += line_is(line, len, "host");
+        head.lengths += line_is(line, len, "content-length");
+        head.encodings += line_is(line, len, "transfer-encoding");
+        head.folded += len > 0 && (line[0] == ' ' || line[0] == '\t');
+        begun = begun || !empty;
+    }
+    return head;
+}
+
 /* What h2o's parser lets through and a proxy may read differently. */
 static int call_check_head(const h2o_req_t *req, struct err *err)
 {
-    h2o_iovec_t head = call_raw_head(req);
+    struct head head = call_scan_head(req);
     if (head.len > LIMIT_HEAD_BYTES) {
         err_set(err, ERR_TOO_LARGE,
                 "request line and headers have %zu bytes; at most %d are read",
                 head.len, LIMIT_HEAD_BYTES);
         return 431;
     }
-    unsigned hosts = 0;
-    unsigned lengths = 0;
-    unsigned encodings = 0;
-    const char *at = head.base;
-    const char *end = head.base + head.len;
-    while (at < end) {
-        const char *stop = memchr(at, '\n', (size_t)(end - at));
-        size_t len = (size_t)((stop != NULL ? stop : end) - at);
-        hosts += line_is(at, len, "host");
-        lengths += line_is(at, len, "content-length");
-        encodings += line_is(at, len, "transfer-encoding");
-        at += len + 1;
-    }
-    if (lengths > 1 || encodings > 1 || (lengths > 0 && encodings > 0)) {
+    if (head.lengths > 1 || head.encodings > 1 ||
+        (head.lengths > 0 && head.encodings > 0)) {
         err_set(err, ERR_INVALID,
                 "the body's length is given more than once: one Content-Length or one "
                 "Transfer-Encoding is allowed");
         return 400;
     }
-    if (hosts > 1 || (hosts == 0 && req->version >= 0x101)) {
-        err_set(err, ERR_INVALID, "exactly one Host header is required, got %u", hosts);
+    if (head.folded > 0) {
+        err_set(err, ERR_INVALID, "a header goes on in a second line: one line each");
+        return 400;
+    }
+    if (head.hosts > 1 || (head.hosts == 0 && req->version >= 0x101)) {
+        err_set(err, ERR_INVALID, "exactly one Host header is required, got %u",
+                head.hosts);
         return 400;
     }
     return 0;
 }
 
+/* "http://host/path" as a proxy may send it: only its path counts here, and its host
+ * must be the one that Host names. */
+static h2o_iovec_t call_origin_form(const h2o_req_t *req)
+{
+    h2o_iovec_t path = req->input.path;
+    static const char scheme[] = "http://";
+    size_t skip = sizeof scheme - 1;
+    if (path.len < skip || strncasecmp(path.base, scheme, skip) != 0) {
+        return path;
+    }
+    size_t host_len = req->input.authority.len;
+    if (path.len <= skip + host_len || path.base[skip + host_len] != '/' ||
+        strncasecmp(path.base + skip, req->input.authority.base, host_len) != 0) {
+        return path;
+    }
+    skip += host_len;
+    return h2o_iovec_init(path.base + skip, path.len - skip);
+}
+
+static bool call_split(struct call *call)
+{
+    h2o_iovec_t path = call_origin_form(call->req);
+    call->target = mem_strndup(path.base, path.len);
+    if (path.len == 1 && path.base[0] == '*') {
+        return true; /* OPTIONS *: no path at all */
+    }
+    char *end = call->target + path.len;
+    char *mark = memchr(call->target, '?', path.len);
+    return memchr(call->target, '\0', path.len) == NULL &&
+           call_split_path(call, call->target, mark != NULL ? mark : end) &&
+           (mark == NULL || call_split_query(call, mark + 1, end));
+}
+
 struct call *call_new(struct api *api, h2o_req_t *req, int *status, struct err *err)
 {
-    struct call *call = mem_zalloc(sizeof *call);
-    call->refs = 1;
-    call->api = api;
-    call->req = req;
-    call->name = "";
-    call->started_ms = clock_now_ms(api->options.clock);
-    call->head = h2o_memis(req->method.base, req->method.len, H2O_STRLIT("HEAD"));
-    struct call_anchor *anchor =
-        h2o_mem_alloc_shared(&req->pool, sizeof *anchor, call_request_ended);
-    anchor->call = call;
-    api->call_count++;
-    call_set_request_id(call);
-
+    struct call *call = call_begin(api, req);
+    call_request_id(req, call->request_id);
     *status = call_check_head(req, err);
-    call->target = mem_strndup(req->input.path.base, req->input.path.len);
-    char *end = call->target + req->input.path.len;
-    char *mark = memchr(call->target, '?', req->input.path.len);
-    bool valid = memchr(call->target, '\0', req->input.path.len) == NULL &&
-                 call_split_path(call, call->target, mark != NULL ? mark : end) &&
-                 (mark == NULL || call_split_query(call, mark + 1, end));
-    if (*status == 0 && !valid) {
+    if (!call_split(call) && *status == 0) {
         err_set(
             err, ERR_INVALID,
             "the request's path or query has a broken %%-escape, a NUL or more than "
@@ -274,36 +343,43 @@ h2o_iovec_t call_header(const struct call *call, const char *name)
 /* --- proposing
  * ------------------------------------------------------------------------------- */
 
-static void call_done(struct call *call)
+/* The client is told so now; the outcome, when it comes, goes nowhere. */
+static void call_give_up(struct call *call, const char *why)
 {
-    call->pending = false;
-    clock_timer_stop(call->api->options.clock, &call->deadline);
-}
-
-/* Too late: the client is told so now; the outcome, when it comes, goes nowhere. */
-static void call_too_late(struct clock_timer *timer)
-{
-    struct call *call = timer->owner;
     struct err err;
-    err_set(&err, ERR_OUTCOME_UNKNOWN,
-            "no majority confirmed the change within %d ms: it may still happen",
-            LIMIT_WRITE_DEADLINE_MS);
+    err_set(&err, ERR_OUTCOME_UNKNOWN, "%s: the change may still happen", why);
     error_reply(call, &err);
 }
 
+static void call_too_late(struct clock_timer *timer)
+{
+    call_give_up(timer->owner, "no majority confirmed it in time");
+}
+
+void call_give_up_all(struct api *api)
+{
+    for (struct call *call = api->calls; call != NULL; call = call->next) {
+        if (call->pending && call_open(call)) {
+            call->req->http1_is_persistent = 0;
+            call_give_up(call, "this node stops");
+        }
+    }
+}
+
+/* The api may be gone by now if the call is not open any more. */
 static void call_outcome(void *owner, const struct outcome *outcome)
 {
     struct call *call = owner;
-    call_done(call);
-    if (call->req != NULL && outcome->code == 0) {
-        call->decided(call, &outcome->result);
-    } else if (call->req != NULL && outcome->code == ERR_NOT_LEADER) {
-        error_not_leader(call);
-    } else if (call->req != NULL) {
-        struct err err;
-        err_set(&err, (enum err_code)outcome->code,
-                "this node lost sight of the change: it may have happened");
-        error_reply(call, &err);
+    call->pending = false;
+    if (call_open(call)) {
+        clock_timer_stop(call->api->options.clock, &call->timer);
+        if (outcome->code == 0) {
+            call->decided(call, &outcome->result);
+        } else if (outcome->code == ERR_NOT_LEADER) {
+            error_not_leader(call);
+        } else {
+            call_give_up(call, "this node lost sight of it");
+        }
     }
     call_unref(call);
 }
@@ -328,15 +404,17 @@ void call_propose(struct call *call, struct command *command, call_outcome_cb de
     command->request_id = text_of(call->request_id);
     command->actor = text_of("");
     call->decided = decided;
-    int rv = propose_submit(node_propose(call->api->node), command, call_outcome, call,
-                            &err);
+    int rv = call->api->drained
+                 ? err_set(&err, ERR_UNAVAILABLE, "this node is stopping")
+                 : propose_submit(node_propose(call->api->node), command, call_outcome,
+                                  call, &err);
     if (rv != 0) {
         error_reply(call, &err);
         return;
     }
-    call->refs++;
+    call_ref(call);
     call->pending = true;
-    call->deadline = (struct clock_timer){.fire = call_too_late, .owner = call};
-    clock_timer_start(call->api->options.clock, &call->deadline,
-                      call->started_ms + LIMIT_WRITE_DEADLINE_MS);
+    call->timer = (struct clock_timer){.fire = call_too_late, .owner = call};
+    clock_timer_start(call->api->options.clock, &call->timer,
+                      clock_now_ms(call->api->options.clock) + LIMIT_WRITE_DEADLINE_MS);
 }

@@ -2,9 +2,9 @@
 /* A call: one request from its arrival to its answer.
  *
  * Two lives meet in it: the request, which h2o ends whenever the client goes, and work
- * that may still be pending then (a write that waits for a majority). Each holds one
- * reference; `req` is NULL once the request has ended, and an answer then goes nowhere.
- */
+ * that may still be pending then (a write that waits for a majority, a body that is
+ * being parsed). Each holds one reference. A request gets one answer: who comes with
+ * another one later finds call_open() false, and `api` may then be gone as well. */
 #ifndef API_CALL_H
 #define API_CALL_H
 
@@ -35,28 +35,43 @@ typedef void (*call_outcome_cb)(struct call *call, const struct result *result);
 
 struct call {
     uint32_t refs;
-    struct api *api;
-    h2o_req_t *req; /* NULL: the client is gone or answered */
+    struct api *api; /* valid while `req` is there */
+    h2o_req_t *req;  /* NULL: the request has ended */
+    struct call *next;
+    struct call **slot; /* in api->calls while `req` is there */
     const struct route *route;
     uint64_t started_ms;
-    bool head; /* HEAD: headers only */
+    uint64_t sequence; /* X-Muster-Index; 0: the registry's, as it is answered */
+    bool head;         /* HEAD: headers only */
+    bool answered;     /* an answer is on its way */
+    bool pending;      /* its proposal has no outcome yet */
     char request_id[LIMIT_REQUEST_ID_BYTES + 1];
-    char
-        *target; /* the request's, unescaped in place; the pointers below are into it */
+    char *target; /* unescaped in place; the pointers below are into it */
     const char *segments[CALL_SEGMENT_MAX]; /* of the path, without /v1 */
     size_t segment_count;                   /* may be more than fit: no such path */
     const char *name;                       /* the `:name` of the route, "" if none */
     struct call_param params[CALL_QUERY_MAX];
     size_t param_count;
-    /* A write under way. */
     call_outcome_cb decided;
-    struct clock_timer deadline;
-    bool pending;
+    /* Until the outcome, then until the client has taken the answer. */
+    struct clock_timer timer;
 };
 
 /* A new call for a request: reads request id, path and query. 0, or a status to answer
- * (400, 414, 431) with the reason in `err`; the call exists in either case. */
+ * (400, 431) with the reason in `err`; the call exists in either case. */
 struct call *call_new(struct api *api, h2o_req_t *req, int *status, struct err *err);
+
+/* The request's id: the client's own if it is one, else a new one. */
+void call_request_id(const h2o_req_t *req, char id[LIMIT_REQUEST_ID_BYTES + 1]);
+
+struct call *call_ref(struct call *call);
+void call_unref(struct call *call);
+
+/* The client waits and has no answer yet. */
+bool call_open(const struct call *call);
+
+/* `call_open` calls that wait for an outcome are answered 504 now: the node stops. */
+void call_give_up_all(struct api *api);
 
 /* The values of a query parameter; returns how many there are, fills up to `capacity`.
  */
@@ -67,10 +82,9 @@ size_t call_query(const struct call *call, const char *name, const char **values
 h2o_iovec_t call_header(const struct call *call, const char *name);
 
 /* Propose `command` (its actor and request id are set here); `decided` is called with
- * the result if it was applied. Everything else is answered here: not the leader, busy,
- * full, outcome unknown, too late. Returns nothing: the call is answered or pending. */
+ * the result if it was applied and the call is open. Everything else is answered here:
+ * not the leader, busy, full, outcome unknown, too late. Returns nothing: the call is
+ * answered or pending. */
 void call_propose(struct call *call, struct command *command, call_outcome_cb decided);
-
-void call_unref(struct call *call);
 
 #endif

@@ -43,30 +43,76 @@ static int error_status(enum err_code code)
 
 void error_reply(struct call *call, const struct err *err)
 {
+    if (!call_open(call)) {
+        return;
+    }
     if (err->code == ERR_NOT_LEADER) {
         error_not_leader(call);
         return;
     }
     int status = error_status(err->code);
-    if (call->req == NULL) {
-        return;
-    }
     if (status == 503) {
-        reply_header(call, "Retry-After", "1");
+        reply_header(call, REPLY_RETRY_AFTER, "1");
     }
     reply_error(call, status, status >= 409 ? err_code_name(err->code) : NULL, "%s",
                 err->text);
 }
 
+void error_task_exists(struct call *call, const char *name)
+{
+    reply_error(call, 400, NULL, "task with name %s already exists", name);
+}
+
+void error_no_task(struct call *call, const char *name)
+{
+    reply_error(call, 404, NULL,
+                "a task with name '%s' does not exist or has not been initialized yet",
+                name);
+}
+
+void error_result(struct call *call, const struct result *result, const char *name)
+{
+    if (result->code == ERR_EXISTS) {
+        error_task_exists(call, name);
+    } else if (result->code == ERR_NOT_FOUND) {
+        error_no_task(call, name);
+    } else {
+        struct err err;
+        err_set(&err, (enum err_code)result->code, "the change was refused: %s",
+                err_code_name((enum err_code)result->code));
+        error_reply(call, &err);
+    }
+}
+
+void error_unsupported(struct call *call, const char *what)
+{
+    reply_error(call, 501, err_code_name(ERR_UNSUPPORTED),
+                "%s is not supported by this version of muster", what);
+}
+
+static void put_leader(struct call *call, struct buf *body,
+                       const struct node_status *status)
+{
+    buf_printf(body, ",\"leader\":{\"id\":");
+    jsontext_put_text(body, status->leader_name);
+    reply_header(call, REPLY_LEADER, status->leader_name);
+    if (status->leader_address[0] != '\0') {
+        buf_printf(body, ",\"address\":");
+        jsontext_put_text(body, status->leader_address);
+        buf_printf(body, ",\"url\":\"http://%s\"", status->leader_address);
+        reply_header(call, REPLY_LEADER_ADDRESS, status->leader_address);
+    }
+    buf_printf(body, "}");
+}
+
 void error_not_leader(struct call *call)
 {
-    if (call->req == NULL) {
+    if (!call_open(call)) {
         return;
     }
     struct node_status status;
     node_status(call->api->node, &status);
     bool named = status.leader_known && status.leader_name[0] != '\0';
-    bool addressed = named && status.leader_address[0] != '\0';
 
     struct buf message;
     struct buf body;
@@ -76,26 +122,18 @@ void error_not_leader(struct call *call)
     if (named) {
         buf_printf(&message, " '%s'", status.leader_name);
     }
-    if (addressed) {
+    if (named && status.leader_address[0] != '\0') {
         buf_printf(&message, " at %s", status.leader_address);
     }
     buf_printf(&body, "{\"error\":{\"message\":");
     jsontext_put_string(&body, (const char *)message.data, message.len);
     buf_printf(&body, "},\"request_id\":");
     jsontext_put_text(&body, call->request_id);
-    reply_header(call, "X-Muster-Not-Leader", "true");
+    reply_header(call, REPLY_NOT_LEADER, "true");
     if (named) {
-        buf_printf(&body, ",\"leader\":{\"id\":");
-        jsontext_put_text(&body, status.leader_name);
-        reply_header(call, "X-Muster-Leader", status.leader_name);
+        put_leader(call, &body, &status);
     }
-    if (addressed) {
-        buf_printf(&body, ",\"address\":");
-        jsontext_put_text(&body, status.leader_address);
-        buf_printf(&body, ",\"url\":\"http://%s\"", status.leader_address);
-        reply_header(call, "X-Muster-Leader-Address", status.leader_address);
-    }
-    buf_printf(&body, named ? "}}" : "}");
+    buf_printf(&body, "}");
     buf_close(&message);
     reply_json(call, 400, &body);
 }

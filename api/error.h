@@ -5,11 +5,22 @@
 
 #include "api/call.h"
 #include "base/err.h"
+#include "raft/fsm.h"
 
-/* Answer an error of the door or of apply that no handler gives a text of its own. */
+/* Answer an error of the door or of door 1. Nothing happens if the call is not open. */
 void error_reply(struct call *call, const struct err *err);
+
+/* Answer what apply refused (`result->code` is not 0) for the task of this name, in
+ * CTS's words. */
+void error_result(struct call *call, const struct result *result, const char *name);
+
+void error_task_exists(struct call *call, const char *name); /* 400, as in CTS */
+void error_no_task(struct call *call, const char *name);     /* 404 */
 
 /* This node does not lead: 400 with the leader's name and address. */
 void error_not_leader(struct call *call);
+
+/* This build cannot do it: 501. What it could mean must not be ignored. */
+void error_unsupported(struct call *call, const char *what);
 
 #endif

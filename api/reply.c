@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/reply.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "api/server_internal.h"
 #include "base/log.h"
@@ -42,6 +44,8 @@ static const char *status_reason(int status)
         return "Payload Too Large";
     case 415:
         return "Unsupported Media Type";
+    case 417:
+        return "Expectation Failed";
     case 431:
         return "Request Header Fields Too Large";
     case 500:
@@ -59,93 +63,164 @@ static const char *status_reason(int status)
     }
 }
 
-void reply_header(struct call *call, const char *name, const char *value)
+struct header {
+    const char *shown;
+    const char *lower;
+    size_t len;
+};
+
+/* clang-format off */
+#define HEADER(shown, lower) {shown, lower, sizeof lower - 1}
+static const struct header headers[] = {
+    [REPLY_ACCEPT_PATCH] = HEADER("Accept-Patch", "accept-patch"),
+    [REPLY_ALLOW] = HEADER("Allow", "allow"),
+    [REPLY_ETAG] = HEADER("ETag", "etag"),
+    [REPLY_LEADER] = HEADER("X-Muster-Leader", "x-muster-leader"),
+    [REPLY_LEADER_ADDRESS] =
+        HEADER("X-Muster-Leader-Address", "x-muster-leader-address"),
+    [REPLY_NOT_LEADER] = HEADER("X-Muster-Not-Leader", "x-muster-not-leader"),
+    [REPLY_RETRY_AFTER] = HEADER("Retry-After", "retry-after"),
+};
+
+/* What answers have of themselves. */
+static const struct header index_header = HEADER("X-Muster-Index", "x-muster-index");
+static const struct header id_header = HEADER("X-Request-Id", "x-request-id");
+static const struct header known_header =
+    HEADER("X-Muster-Known-Leader", "x-muster-known-leader");
+static const struct header contact_header =
+    HEADER("X-Muster-Last-Contact", "x-muster-last-contact");
+static const struct header cors_headers[] = {
+    HEADER("Access-Control-Allow-Origin", "access-control-allow-origin"),
+    HEADER("Access-Control-Allow-Headers", "access-control-allow-headers"),
+    HEADER("Access-Control-Allow-Methods", "access-control-allow-methods"),
+};
+static const char *const cors_values[] = {"*", "Content-Type", "GET, HEAD, OPTIONS"};
+/* clang-format on */
+
+#define HEADERS_MOST 16 /* that an answer has, to allocate them once */
+
+/* `value` is not copied. */
+static void put_header(h2o_req_t *req, const struct header *header, const char *value,
+                       size_t len)
 {
-    h2o_iovec_t copy = h2o_strdup(&call->req->pool, value, SIZE_MAX);
-    h2o_iovec_t lower = h2o_strdup(&call->req->pool, name, SIZE_MAX);
-    h2o_strtolower(lower.base, lower.len);
-    h2o_add_header_by_str(&call->req->pool, &call->req->res.headers, lower.base,
-                          lower.len, 1, name, copy.base, copy.len);
+    h2o_add_header_by_str(&req->pool, &req->res.headers, header->lower, header->len, 0,
+                          header->shown, value, len);
 }
 
-void reply_index(struct call *call, uint64_t sequence)
+static void put_number(h2o_req_t *req, const struct header *header, uint64_t number)
 {
-    char text[24];
-    snprintf(text, sizeof text, "%" PRIu64, sequence);
-    reply_header(call, "X-Muster-Index", text);
+    char *text = h2o_mem_alloc_pool(&req->pool, 24);
+    int len = snprintf(text, 24, "%" PRIu64, number);
+    put_header(req, header, text, (size_t)len);
+}
+
+void reply_header(struct call *call, enum reply_name name, const char *value)
+{
+    h2o_iovec_t copy = h2o_strdup(&call->req->pool, value, SIZE_MAX);
+    put_header(call->req, &headers[name], copy.base, copy.len);
 }
 
 void reply_etag(struct call *call, uint64_t revision)
 {
     char text[24];
     snprintf(text, sizeof text, "\"%" PRIu64 "\"", revision);
-    reply_header(call, "ETag", text);
+    reply_header(call, REPLY_ETAG, text);
 }
 
-static bool reply_has(const struct call *call, const char *lower_name)
+static bool request_reads(const h2o_req_t *req)
 {
-    return h2o_find_header_by_str(&call->req->res.headers, lower_name,
-                                  strlen(lower_name), -1) >= 0;
-}
-
-static bool call_reads(const struct call *call)
-{
-    h2o_iovec_t method = call->req->method;
+    h2o_iovec_t method = req->input.method;
     return h2o_memis(method.base, method.len, H2O_STRLIT("GET")) ||
            h2o_memis(method.base, method.len, H2O_STRLIT("HEAD")) ||
            h2o_memis(method.base, method.len, H2O_STRLIT("OPTIONS"));
 }
 
 /* How fresh a read is; and that any page may read. */
-static void reply_read_headers(struct call *call)
+static void put_read_headers(struct api *api, h2o_req_t *req)
 {
     struct node_status status;
-    node_status(call->api->node, &status);
-    reply_header(call, "X-Muster-Known-Leader", status.leader_known ? "true" : "false");
+    node_status(api->node, &status);
+    const char *known = status.leader_known ? "true" : "false";
+    put_header(req, &known_header, known, strlen(known));
     if (status.last_contact_ms != UINT64_MAX) {
-        char text[24];
-        snprintf(text, sizeof text, "%" PRIu64, status.last_contact_ms);
-        reply_header(call, "X-Muster-Last-Contact", text);
+        put_number(req, &contact_header, status.last_contact_ms);
     }
-    reply_header(call, "Access-Control-Allow-Origin", "*");
-    reply_header(call, "Access-Control-Allow-Headers", "Content-Type");
-    reply_header(call, "Access-Control-Allow-Methods", "GET, HEAD, OPTIONS");
+    for (size_t i = 0; i < sizeof cors_headers / sizeof cors_headers[0]; i++) {
+        put_header(req, &cors_headers[i], cors_values[i], strlen(cors_values[i]));
+    }
+}
+
+/* `sequence` 0: the registry's. `id` lives as long as the request. */
+static void put_headers(struct api *api, h2o_req_t *req, const char *id,
+                        uint64_t sequence)
+{
+    put_header(req, &id_header, id, strlen(id));
+    put_number(req, &index_header,
+               sequence != 0 ? sequence : registry_sequence(node_registry(api->node)));
+    if (request_reads(req)) {
+        put_read_headers(api, req);
+    }
+}
+
+/* A bug of ours is an error; what a client waits for in vain is a warning. */
+static enum log_level status_level(int status)
+{
+    if (status == 500) {
+        return LOG_LEVEL_ERROR;
+    }
+    return status > 501 ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG;
 }
 
 static void reply_log(const struct call *call, int status, size_t bytes)
 {
     const h2o_req_t *req = call->req;
-    enum log_level level =
-        status >= 500 && status != 501 ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG;
+    enum log_level level = status_level(status);
     bool health = call->segment_count > 0 && strcmp(call->segments[0], "health") == 0;
     if (level < log_get_level() || health) {
         return;
     }
-    log_write(level,
-              "request: id=%s method=%.*s uri=%.*s status=%d bytes=%zu ms=%" PRIu64,
-              call->request_id, (int)req->method.len, req->method.base,
-              (int)(req->input.path.len < 256 ? req->input.path.len : 256),
-              req->input.path.base, status, bytes,
-              clock_now_ms(call->api->options.clock) - call->started_ms);
+    log_write(
+        level, "request: id=%s method=%.*s uri=%.*s status=%d bytes=%zu ms=%" PRIu64,
+        call->request_id, (int)(req->method.len < 32 ? req->method.len : 32),
+        req->method.base, (int)(req->input.path.len < 256 ? req->input.path.len : 256),
+        req->input.path.base, status, bytes,
+        clock_now_ms(call->api->options.clock) - call->started_ms);
 }
 
-/* Everything but the body. */
+/* Its own node's connection, and what it holds, is all a client can have for ever. */
+static void reply_not_taken(struct clock_timer *timer)
+{
+    struct call *call = timer->owner;
+    h2o_socket_t *socket = call->req->conn->callbacks->get_socket(call->req->conn);
+    log_debug("request: id=%s: the client takes no answer; its connection is cut",
+              call->request_id);
+    shutdown(h2o_socket_get_fd(socket), SHUT_RDWR); /* the write under way fails */
+}
+
+static void reply_wait_for_client(struct call *call)
+{
+    call->timer.fire = reply_not_taken;
+    call->timer.owner = call;
+    clock_timer_start(call->api->options.clock, &call->timer,
+                      clock_now_ms(call->api->options.clock) + LIMIT_ANSWER_MS);
+}
+
+/* Everything but the body. From here on the call is answered. */
 static void reply_begin(struct call *call, int status, size_t bytes, bool json)
 {
     h2o_req_t *req = call->req;
+    assert(call_open(call));
+    call->answered = true;
     req->res.status = status;
     req->res.reason = status_reason(status);
+    h2o_vector_reserve(&req->pool, &req->res.headers, HEADERS_MOST);
     if (json) {
-        reply_header(call, "Content-Type", "application/json");
+        h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE,
+                       "Content-Type", H2O_STRLIT("application/json"));
     }
-    reply_header(call, "X-Request-Id", call->request_id);
-    if (!reply_has(call, "x-muster-index")) {
-        reply_index(call, registry_sequence(node_registry(call->api->node)));
-    }
-    if (call_reads(call)) {
-        reply_read_headers(call);
-    }
+    put_headers(call->api, req, call->request_id, call->sequence);
     reply_log(call, status, bytes);
+    reply_wait_for_client(call);
 }
 
 void reply_empty(struct call *call, int status)
@@ -172,27 +247,57 @@ void reply_json(struct call *call, int status, struct buf *body)
     h2o_send(req, &copy, call->head ? 0 : 1, H2O_SEND_STATE_FINAL);
 }
 
+/* {"error":{"message":…},"request_id":…,"code":…}, `code` unless it is NULL. */
+static void put_error(struct buf *body, const char *id, const char *code,
+                      const char *format, va_list args)
+{
+    char *message = NULL;
+    int len = vasprintf(&message, format, args);
+    buf_printf(body, "{\"error\":{\"message\":");
+    jsontext_put_string(body, len >= 0 ? message : "", len >= 0 ? (size_t)len : 0);
+    buf_printf(body, "},\"request_id\":");
+    jsontext_put_text(body, id);
+    if (code != NULL) {
+        buf_printf(body, ",\"code\":");
+        jsontext_put_text(body, code);
+    }
+    buf_printf(body, "}");
+    mem_free(len >= 0 ? message : NULL);
+}
+
 void reply_error(struct call *call, int status, const char *code, const char *format,
                  ...)
 {
     struct buf body;
-    buf_init(&body);
     va_list args;
+    buf_init(&body);
     va_start(args, format);
-    char *message = NULL;
-    int len = vasprintf(&message, format, args);
+    put_error(&body, call->request_id, code, format, args);
     va_end(args);
-    buf_printf(&body, "{\"error\":{\"message\":");
-    jsontext_put_string(&body, len >= 0 ? message : "", len >= 0 ? (size_t)len : 0);
-    buf_printf(&body, "},\"request_id\":");
-    jsontext_put_text(&body, call->request_id);
-    if (code != NULL) {
-        buf_printf(&body, ",\"code\":");
-        jsontext_put_text(&body, code);
-    }
-    buf_printf(&body, "}");
-    mem_free(len >= 0 ? message : NULL);
     reply_json(call, status, &body);
+}
+
+h2o_iovec_t reply_refusal(struct api *api, h2o_req_t *req, const char *format, ...)
+{
+    char *id = h2o_mem_alloc_pool(&req->pool, LIMIT_REQUEST_ID_BYTES + 1);
+    struct buf body;
+    va_list args;
+    call_request_id(req, id);
+    buf_init(&body);
+    va_start(args, format);
+    put_error(&body, id, NULL, format, args);
+    va_end(args);
+    buf_put_u8(&body, '\n');
+    h2o_iovec_t copy = h2o_strdup(&req->pool, (const char *)body.data, body.len);
+    buf_close(&body);
+    req->res.headers = (h2o_headers_t){NULL, 0, 0};
+    req->res.content_length = copy.len;
+    req->res.reason = status_reason(req->res.status);
+    h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE,
+                   "Content-Type", H2O_STRLIT("application/json"));
+    put_headers(api, req, id, 0);
+    log_debug("request: id=%s refused by its form: status=%d", id, req->res.status);
+    return copy;
 }
 
 /* --- long answers
@@ -200,6 +305,7 @@ void reply_error(struct call *call, int status, const char *code, const char *fo
 
 struct reply_generator {
     h2o_generator_t super;
+    struct call *call; /* ends with the request, as this does */
     struct reply_stream stream;
     struct buf out;
     bool first;
@@ -211,7 +317,6 @@ static void reply_stream_dispose(void *memory)
     struct reply_generator *generator = memory;
     registry_thaw(generator->stream.frozen);
     buf_close(&generator->out);
-    buf_close(&generator->stream.head);
 }
 
 /* Fill one turn; true at the end. */
@@ -223,9 +328,11 @@ static bool reply_fill(struct reply_generator *generator)
         if (!generator->first) {
             buf_put_u8(out, ',');
         }
+        size_t item = out->len;
         if (!generator->stream.next(&generator->stream, out)) {
-            out->len = before;
-            buf_printf(out, "%s\n", generator->stream.tail);
+            memmove(out->data + before, out->data + item, out->len - item);
+            out->len -= item - before; /* the comma no item follows */
+            buf_put_u8(out, '\n');
             return true;
         }
         generator->first = false;
@@ -239,6 +346,7 @@ static void reply_proceed(h2o_generator_t *super, h2o_req_t *req)
     buf_clear(&generator->out);
     bool end = reply_fill(generator);
     h2o_iovec_t piece = h2o_iovec_init((char *)generator->out.data, generator->out.len);
+    reply_wait_for_client(generator->call);
     h2o_send(req, &piece, 1, end ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);
 }
 
@@ -249,15 +357,17 @@ void reply_stream(struct call *call, int status, struct reply_stream *stream)
         h2o_mem_alloc_shared(&req->pool, sizeof *generator, reply_stream_dispose);
     *generator = (struct reply_generator){
         .super = {.proceed = reply_proceed},
+        .call = call,
         .stream = *stream,
+        .out = stream->head, /* owned here now */
         .first = true,
     };
-    buf_init(&generator->out);
-    buf_put(&generator->out, generator->stream.head.data, generator->stream.head.len);
     bool end = reply_fill(generator);
     reply_begin(call, status, generator->out.len, true);
     if (end) {
         req->res.content_length = generator->out.len;
+    } else if (req->version < 0x101) {
+        req->http1_is_persistent = 0; /* no chunks: the end of the answer is its end */
     }
     h2o_start_response(req, &generator->super);
     h2o_iovec_t piece = h2o_iovec_init((char *)generator->out.data, generator->out.len);

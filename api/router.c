@@ -184,6 +184,43 @@ static bool access_allowed(struct call *call, const struct route *route)
     return false;
 }
 
+/* --- what this build does not keep
+ * ------------------------------------------------------------- */
+
+/* Promises of spec/muster.md 4 and 5: whoever asks for one must not be answered as if
+ * it had been kept. */
+static const char *const read_promises[] = {
+    "consistent", "min_index", "max_stale", "index", "per_page", "next_token", "prefix",
+};
+static const char *const write_promises[] = {"if-match", "if-none-match"};
+
+static bool promises_kept(struct call *call)
+{
+    if (call->route->access == ACCESS_READ) {
+        for (size_t i = 0; i < sizeof read_promises / sizeof *read_promises; i++) {
+            if (call->param_count > 0 &&
+                call_query(call, read_promises[i], NULL, 0) > 0) {
+                char what[32];
+                snprintf(what, sizeof what, "?%s", read_promises[i]);
+                error_unsupported(call, what);
+                return false;
+            }
+        }
+    } else if (call->route->access != ACCESS_PUBLIC) {
+        for (size_t i = 0; i < sizeof write_promises / sizeof *write_promises; i++) {
+            if (call_header(call, write_promises[i]).len > 0) {
+                error_unsupported(call,
+                                  i == 0 ? "If-Match" : "If-None-Match on a write");
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* --- dispatch
+ * ---------------------------------------------------------------------------------- */
+
 static bool this_node_leads(const struct call *call)
 {
     struct node_status status;
@@ -191,35 +228,42 @@ static bool this_node_leads(const struct call *call)
     return status.role == NODE_LEADER;
 }
 
+static void router_run(struct call *call, const struct route *route)
+{
+    call->route = route;
+    if (!access_allowed(call, route) || !promises_kept(call)) {
+        return;
+    }
+    if (route->leader == LEADER_FIRST && !this_node_leads(call)) {
+        error_not_leader(call);
+        return;
+    }
+    route->handler(call);
+}
+
 void router_dispatch(struct call *call)
 {
     const struct route *route = router_find(call);
     if (route != NULL) {
-        call->route = route;
-        if (!access_allowed(call, route)) {
-            return;
-        }
-        if (route->leader == LEADER_FIRST && !this_node_leads(call)) {
-            error_not_leader(call);
-            return;
-        }
-        route->handler(call);
+        router_run(call, route);
         return;
     }
     char allow[96];
     allow_of(call->segments, call->segment_count, allow, sizeof allow);
-    if (allow[0] == '\0') {
+    if (allow[0] != '\0') {
+        reply_header(call, REPLY_ALLOW, allow);
+    }
+    if (method_is(call, "OPTIONS")) {
+        reply_empty(call, 200);
+    } else if (allow[0] == '\0') {
         h2o_iovec_t path = call->req->input.path;
         reply_error(call, 404, "no_such_path", "there is no '%.*s' here",
                     (int)(path.len < 256 ? path.len : 256), path.base);
-        return;
+    } else {
+        h2o_iovec_t method = call->req->method;
+        reply_error(
+            call, 405, "method_not_allowed",
+            "'%.*s' is not supported here. This path supports the method(s): %s",
+            (int)(method.len < 32 ? method.len : 32), method.base, allow);
     }
-    reply_header(call, "Allow", allow);
-    if (method_is(call, "OPTIONS")) {
-        reply_empty(call, 200);
-        return;
-    }
-    reply_error(call, 405, "method_not_allowed",
-                "'%.*s' is not supported here. This path supports the method(s): %s",
-                (int)call->req->method.len, call->req->method.base, allow);
 }

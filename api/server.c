@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 
 #include "api/call.h"
+#include "api/refusal.h"
 #include "api/reply.h"
 #include "api/router.h"
 #include "api/server_internal.h"
@@ -27,16 +28,12 @@
 #include "base/mem.h"
 
 #define API_BACKLOG 512
-#define API_BODY_MARGIN                                                                \
-    (64 * 1024) /* over our cap, under h2o's: the refusal is ours                      \
-                 */
-
 struct connection {
     uv_tcp_t tcp; /* first: h2o closes it by its own pointer */
     struct api *api;
     struct connection *next;
     struct connection **slot;
-    char peer[INET6_ADDRSTRLEN];
+    char peer[INET6_ADDRSTRLEN]; /* its address; an IPv4 one always as IPv4 */
 };
 
 struct api_handler {
@@ -111,6 +108,20 @@ static bool connection_trusted(const struct connection *connection)
     return false;
 }
 
+static void peer_name(const struct sockaddr_storage *peer, char *out, size_t size)
+{
+    const struct sockaddr_in *v4 = (const void *)peer;
+    const struct sockaddr_in6 *v6 = (const void *)peer;
+    out[0] = '\0';
+    if (peer->ss_family == AF_INET) {
+        inet_ntop(AF_INET, &v4->sin_addr, out, (socklen_t)size);
+    } else if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
+        inet_ntop(AF_INET, &v6->sin6_addr.s6_addr[12], out, (socklen_t)size);
+    } else {
+        inet_ntop(AF_INET6, &v6->sin6_addr, out, (socklen_t)size);
+    }
+}
+
 /* May it stay? Too many in all, or from one address: it is closed without a word. */
 static bool connection_admitted(struct connection *connection)
 {
@@ -120,8 +131,7 @@ static bool connection_admitted(struct connection *connection)
     if (uv_tcp_getpeername(&connection->tcp, (struct sockaddr *)&peer, &len) != 0) {
         return false;
     }
-    getnameinfo((struct sockaddr *)&peer, (socklen_t)len, connection->peer,
-                sizeof connection->peer, NULL, 0, NI_NUMERICHOST);
+    peer_name(&peer, connection->peer, sizeof connection->peer);
     size_t same = 0;
     for (const struct connection *other = api->connections; other != NULL;
          other = other->next) {
@@ -254,7 +264,8 @@ static void api_configure(struct api *api)
 {
     h2o_config_init(&api->config);
     api->config.server_name = h2o_iovec_init(H2O_STRLIT("muster"));
-    api->config.max_request_entity_size = LIMIT_BODY_BYTES + API_BODY_MARGIN;
+    api->config.max_request_entity_size =
+        LIMIT_BODY_BYTES + 1; /* of chunks, below it */
     api->config.http1.req_timeout = LIMIT_REQUEST_MS;
     api->config.http1.upgrade_to_http2 = 0;
     h2o_hostconf_t *host = h2o_config_register_host(
@@ -264,6 +275,7 @@ static void api_configure(struct api *api)
         (struct api_handler *)(void *)h2o_create_handler(path, sizeof *handler);
     handler->super.on_req = api_on_request;
     handler->api = api;
+    refusal_register(api, host);
     h2o_context_init(&api->context, api->options.loop, &api->config);
     api->accept.ctx = &api->context;
     api->accept.hosts = api->config.hosts;
@@ -287,6 +299,8 @@ static void api_drain_over(struct clock_timer *timer)
         log_warn("api: %zu connections are cut: they did not end in time",
                  api->connection_count);
     }
+    api->drained = true;
+    call_give_up_all(api);
     for (struct connection *at = api->connections; at != NULL; at = at->next) {
         connection_shutdown(at, SHUT_RDWR);
     }
@@ -300,6 +314,7 @@ int api_start(struct api **out, const struct api_options *options, struct err *e
     api->cluster_name = mem_strdup(options->cluster_name);
     api->hosts = copy_list(options->hosts, options->host_count);
     api->proxies = copy_list(options->trusted_proxies, options->trusted_proxy_count);
+    api->last_work = &api->work;
     api->drain = (struct clock_timer){.fire = api_drain_over, .owner = api};
     if (api->options.max_connections == 0) {
         api->options.max_connections = LIMIT_CONNECTIONS;
@@ -351,7 +366,7 @@ static void api_freed(uv_handle_t *handle)
 void api_settle(struct api *api)
 {
     if (!api->stopping || api->listener_open || api->connection_count > 0 ||
-        api->call_count > 0 || api->disposed) {
+        api->lingering_count > 0 || api->work != NULL || api->disposed) {
         return;
     }
     api->disposed = true;
@@ -378,7 +393,8 @@ void api_stop(struct api *api, uint64_t drain_ms, void (*stopped)(void *owner),
     for (struct connection *at = api->connections; at != NULL; at = at->next) {
         connection_shutdown(at, SHUT_RD);
     }
-    if (api->connections != NULL || api->call_count > 0) {
+    refusal_stop(api);
+    if (api->connections != NULL) {
         clock_timer_start(api->options.clock, &api->drain,
                           clock_now_ms(api->options.clock) + drain_ms);
     }

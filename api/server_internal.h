@@ -6,8 +6,12 @@
 #include <h2o.h>
 
 #include "api/server.h"
+#include "base/limits.h"
 
+struct call;
 struct connection;
+struct lingering;
+struct work;
 
 struct api {
     struct api_options options;
@@ -24,8 +28,13 @@ struct api {
     bool loopback; /* the listener is */
     struct connection *connections;
     size_t connection_count;
-    size_t call_count; /* under way */
+    struct call *calls;          /* whose request is there */
+    struct lingering *lingering; /* api/refusal.c */
+    size_t lingering_count;
+    struct work *work; /* api/work.c: the first is in the pool */
+    struct work **last_work;
     bool stopping;
+    bool drained; /* stopping, and nothing new may wait for an outcome */
     bool listener_open;
     bool disposed;
     uv_idle_t last; /* closed last of all; never started */
@@ -34,7 +43,7 @@ struct api {
     void *stopped_owner;
 };
 
-/* The last call is answered, or a connection closed: a stop may go on. */
+/* Something that a stop waits for has ended. */
 void api_settle(struct api *api);
 
 #endif

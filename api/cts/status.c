@@ -2,6 +2,7 @@
 /* /status as Consul-Terraform-Sync has it (spec/cts.md 1.5, 1.10, 1.11, 13). */
 #include <string.h>
 
+#include "api/error.h"
 #include "api/reply.h"
 #include "api/router.h"
 #include "api/server_internal.h"
@@ -45,15 +46,17 @@ static bool status_filter(struct call *call, struct status_filter *filter)
 
 static bool status_next(struct reply_stream *stream, struct buf *out)
 {
-    const struct status_filter *filter = stream->arg;
+    const struct status_filter *filter = stream->filter;
     const struct task *task = NULL;
     do {
         task = registry_task_next(&stream->cursor);
     } while (task != NULL && !status_json_matches(task, filter));
-    if (task != NULL) {
-        status_json_put_entry(out, task, filter);
+    if (task == NULL) {
+        buf_put_u8(out, '}');
+        return false;
     }
-    return task != NULL;
+    status_json_put_entry(out, task, filter);
+    return true;
 }
 
 void cts_status_tasks(struct call *call)
@@ -67,12 +70,11 @@ void cts_status_tasks(struct call *call)
     struct reply_stream stream = {
         .frozen = registry_freeze(call_registry(call)),
         .next = status_next,
-        .tail = "}",
-        .arg = kept,
+        .filter = kept,
     };
     registry_task_seek(stream.frozen, 0, &stream.cursor);
     buf_init(&stream.head);
-    buf_printf(&stream.head, "{");
+    buf_put_u8(&stream.head, '{');
     reply_stream(call, 200, &stream);
 }
 
@@ -85,10 +87,7 @@ void cts_status_task(struct call *call)
     const struct task *task =
         registry_task(call_registry(call), call->name, strlen(call->name));
     if (task == NULL) {
-        reply_error(
-            call, 404, NULL,
-            "a task with name '%s' does not exist or has not been initialized yet",
-            call->name);
+        error_no_task(call, call->name);
         return;
     }
     struct buf body;
@@ -108,8 +107,7 @@ void cts_status_cluster(struct call *call)
     jsontext_put_text(&body, call->api->cluster_name);
     buf_printf(&body, ",\"members\":[");
     for (size_t i = 0; i < count && i < LIMIT_MEMBERS; i++) {
-        buf_put(&body, ",{", i > 0 ? 2 : 0);
-        buf_put(&body, "{", i > 0 ? 0 : 1);
+        buf_printf(&body, "%s{", i > 0 ? "," : "");
         if (members[i].address[0] != '\0') {
             buf_printf(&body, "\"address\":");
             jsontext_put_text(&body, members[i].address);

@@ -14,6 +14,7 @@
 #define LIMIT_CONNECTIONS_ADDRESS 1024
 #define LIMIT_REQUEST_ID_BYTES    64
 #define LIMIT_WRITE_DEADLINE_MS   10000 /* accepted write without an outcome: 504 */
+#define LIMIT_ANSWER_MS           30000 /* a client takes an answer, or 64 KiB of it */
 
 /* Tasks */
 #define LIMIT_NAME_BYTES 128

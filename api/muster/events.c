@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* /events: the event log, a part at a time (spec/muster.md 6).
+ *
+ * A filter may pass over very many events: at most EVENTS_LOOKED_AT are looked at for
+ * one answer, and `next` says where to go on (`after` of the next request). */
+#include <ctype.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "api/reply.h"
+#include "api/router.h"
+#include "api/server_internal.h"
+#include "json/event_json.h"
+#include "json/jsontext.h"
+
+#define EVENTS_DEFAULT   100
+#define EVENTS_MOST      1000
+#define EVENTS_LOOKED_AT 10000
+
+struct events_walk {
+    uint64_t after;       /* the last one looked at */
+    uint64_t left;        /* that may still be shown */
+    uint32_t looks;       /* that may still be looked at */
+    enum event_type type; /* 0: any */
+    const char *task;     /* NULL: any */
+};
+
+/* One value of a parameter, NULL if it is not given; false: twice, answered. */
+static bool events_param(struct call *call, const char *name, const char **value)
+{
+    size_t count = call_query(call, name, value, 1);
+    if (count == 0) {
+        *value = NULL;
+    }
+    if (count > 1) {
+        reply_error(call, 400, NULL, "parameter '%s' is given %zu times", name, count);
+    }
+    return count <= 1;
+}
+
+/* A decimal number from `min` to `max`; false: it is none, answered. */
+static bool events_number(struct call *call, const char *name, uint64_t min,
+                          uint64_t max, uint64_t *number)
+{
+    const char *text = NULL;
+    if (!events_param(call, name, &text)) {
+        return false;
+    }
+    if (text == NULL) {
+        return true;
+    }
+    uint64_t value = 0;
+    const char *at = text;
+    while (isdigit((unsigned char)*at) && value <= (UINT64_MAX - 9) / 10) {
+        value = value * 10 + (uint64_t)(*at++ - '0');
+    }
+    if (at == text || *at != '\0' || value < min || value > max) {
+        reply_error(call, 400, NULL,
+                    "parameter '%s' must be a number from %" PRIu64 " to %" PRIu64
+                    ", not '%s'",
+                    name, min, max, text);
+        return false;
+    }
+    *number = value;
+    return true;
+}
+
+static bool events_type(struct call *call, enum event_type *type)
+{
+    const char *text = NULL;
+    if (!events_param(call, "type", &text)) {
+        return false;
+    }
+    if (text == NULL) {
+        return true;
+    }
+    *type = event_type_from(text, strlen(text));
+    if (*type == 0) {
+        reply_error(call, 400, NULL, "there is no event type '%s'", text);
+        return false;
+    }
+    return true;
+}
+
+static bool events_fits(const struct events_walk *walk, const struct event *event)
+{
+    return (walk->type == 0 || walk->type == event->type) &&
+           (walk->task == NULL || strcmp(walk->task, event->task) == 0);
+}
+
+static bool events_next(struct reply_stream *stream, struct buf *out)
+{
+    struct events_walk *walk = stream->arg;
+    const struct event_log *log = registry_events(stream->frozen);
+    const struct event *event = NULL;
+    while (walk->left > 0 && walk->looks > 0 &&
+           (event = event_log_after(log, walk->after)) != NULL) {
+        walk->after = event->seq;
+        walk->looks--;
+        if (events_fits(walk, event)) {
+            walk->left--;
+            event_json_put(out, event);
+            return true;
+        }
+    }
+    buf_printf(out,
+               "],\"first\":%" PRIu64 ",\"last\":%" PRIu64 ",\"next\":%" PRIu64 "}",
+               log->first, log->next - 1, walk->after);
+    return false;
+}
+
+void events_list(struct call *call)
+{
+    uint64_t after = 0;
+    uint64_t limit = EVENTS_DEFAULT;
+    enum event_type type = 0;
+    const char *task = NULL;
+    if (!events_number(call, "after", 0, UINT64_MAX / 2, &after) ||
+        !events_number(call, "limit", 1, EVENTS_MOST, &limit) ||
+        !events_param(call, "task", &task) || !events_type(call, &type)) {
+        return;
+    }
+    struct events_walk *walk = h2o_mem_alloc_pool(&call->req->pool, sizeof *walk);
+    *walk = (struct events_walk){
+        .after = after,
+        .left = limit,
+        .looks = EVENTS_LOOKED_AT,
+        .type = type,
+        .task = task,
+    };
+    struct reply_stream stream = {
+        .frozen = registry_freeze(node_registry(call->api->node)),
+        .next = events_next,
+        .arg = walk,
+    };
+    buf_init(&stream.head);
+    buf_printf(&stream.head, "{\"request_id\":");
+    jsontext_put_text(&stream.head, call->request_id);
+    buf_printf(&stream.head, ",\"events\":[");
+    reply_stream(call, 200, &stream);
+}
