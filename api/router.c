@@ -124,11 +124,20 @@ static bool host_is(h2o_iovec_t host, const char *name)
     return host.len == strlen(name) && strncasecmp(host.base, name, host.len) == 0;
 }
 
+/* 127.x.y.z; the text is not terminated. */
+static bool host_is_loopback_number(h2o_iovec_t host)
+{
+    bool number = host.len > 4 && memcmp(host.base, "127.", 4) == 0;
+    for (size_t i = 4; number && i < host.len; i++) {
+        number = host.base[i] == '.' || (host.base[i] >= '0' && host.base[i] <= '9');
+    }
+    return number;
+}
+
 static bool host_allowed(const struct api *api, h2o_iovec_t host)
 {
     if (host_is(host, "localhost") || host_is(host, "[::1]") ||
-        (host.len > 4 && memcmp(host.base, "127.", 4) == 0 &&
-         strspn(host.base, "0123456789.") >= host.len)) {
+        host_is_loopback_number(host)) {
         return true;
     }
     for (size_t i = 0; i < api->options.host_count; i++) {
