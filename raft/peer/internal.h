@@ -38,6 +38,7 @@ struct remote {
     uint32_t known_tries;          /* attempts left that go there, unasked */
     bool unexplained; /* it was up there, is lost, and nothing refused yet */
     bool dead;        /* its process is, as was told */
+    bool flaps;       /* it was up for a moment only: not worth a line each time */
     struct clock_timer timer;
     uv_getaddrinfo_t resolve;
     struct connection *connection;

@@ -103,8 +103,10 @@ static void outbound_hello(struct connection *connection, const struct hello *he
         remote->unexplained = false;
         remote->dead = false;
         remote->reason[0] = '\0';
-        log_info("peer %s: connected to %s, node %" PRIu64, remote->address,
-                 hello->name, hello->node_id);
+        if (!remote->flaps) {
+            log_info("peer %s: connected to %s, node %" PRIu64, remote->address,
+                     hello->name, hello->node_id);
+        }
     }
     remote->node_id = hello->node_id;
     remote->start_counter = hello->start_counter;
@@ -137,9 +139,6 @@ static void outbound_closed(struct connection *connection)
     remote->connection = NULL;
     remote->again = false;
     peer->open_count--;
-    if (was_up) {
-        remote->unexplained = true;
-    }
     if (died) {
         remote->unexplained = false;
         remote->known_tries = 0;
@@ -147,8 +146,12 @@ static void outbound_closed(struct connection *connection)
     }
     if (connection->refused) {
         peer_log_refusal(peer, remote->address, connection->reason);
-    } else if (was_up && tell) {
+    } else if (was_up && tell && (steady || !remote->flaps)) {
         log_info("peer %s: lost: %s", remote->address, connection->reason);
+    }
+    if (was_up) {
+        remote->unexplained = true;
+        remote->flaps = !steady;
     }
     remote_retry(remote, connection->reason, at_once);
     if (tell && peer->events != NULL) {
