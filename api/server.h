@@ -2,7 +2,8 @@
 /* The HTTP API of a node: one listener, HTTP/1.1, on the loop it is given.
  *
  * Guests of the core: it asks door 2 (raft/node.h), proposes through door 1
- * (raft/propose.h) and reads the registry; it holds nothing that lasts. */
+ * (raft/propose.h) and reads the registry; it holds nothing that lasts. The process
+ * ignores SIGPIPE. */
 #ifndef API_SERVER_H
 #define API_SERVER_H
 

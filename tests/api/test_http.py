@@ -410,7 +410,7 @@ def full(node):
     """A node whose list is more than a turn."""
     connection = http.client.HTTPConnection(*node.api.split(":"))
     for n in range(300):
-        connection.request("POST", "/v1/tasks", json.dumps(task_body(f"t{n}", "x" * 1000)),
+        connection.request("POST", "/v1/tasks", json.dumps(task_body(f"t{n}", "x" * 8000)),
                            {"Content-Type": "application/json"})
         assert connection.getresponse().read()
     connection.close()
@@ -434,20 +434,17 @@ def test_a_long_list_is_whole_and_in_order(full):
 
 
 def test_a_list_is_of_one_moment_whatever_is_written_meanwhile(full):
-    with Raw(full.api) as raw:
-        raw.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    with Raw(full.api, window=64 * 1024) as raw:
         raw.send(head("GET", "/v1/tasks"))
         raw.file.peek(1)
         for n in range(0, 300, 10):
             assert full.call("DELETE", f"/v1/tasks/t{n}").status == 202
-        raw.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         assert len(raw.answer().json["tasks"]) == 300
     assert len(full.tasks()) == 270
 
 
 def test_a_client_that_reads_no_more_does_not_hold_up_the_end(full):
-    with Raw(full.api) as raw:
-        raw.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    with Raw(full.api, window=64 * 1024) as raw:
         for _ in range(30):
             raw.send(head("GET", "/v1/tasks"))
         raw.file.peek(1)

@@ -9,11 +9,15 @@ from lib.wait import PATIENCE
 
 
 class Raw:
-    """One connection. `with Raw(node.api) as raw:`"""
+    """One connection. `with Raw(node.api) as raw:`; `window` bytes are taken unread."""
 
-    def __init__(self, address):
+    def __init__(self, address, window=None):
         host, port = address.rsplit(":", 1)
-        self.socket = socket.create_connection((host.strip("[]"), int(port)), PATIENCE)
+        self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+        self.socket.settimeout(PATIENCE)
+        if window:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
+        self.socket.connect((host.strip("[]"), int(port)))
         self.file = self.socket.makefile("rb")
 
     def __enter__(self):

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit/api/api_bench.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/map.h"
+#include "base/mem.h"
+#include "raft/command.h"
+
+#define BENCH_PATIENCE_MS 20000 /* for what must come; real time */
+
+/* --- the doors
+ * -------------------------------------------------------------------------------- */
+
+const char *node_role_name(enum node_role role)
+{
+    return role == NODE_LEADER ? "leader" : "follower";
+}
+
+const struct registry *node_registry(const struct node *node)
+{
+    return fsm_registry(node->fsm);
+}
+
+struct propose *node_propose(struct node *node)
+{
+    return (struct propose *)(void *)node;
+}
+
+void node_status(struct node *node, struct node_status *out)
+{
+    *out = node->status;
+}
+
+size_t node_members(struct node *node, struct node_member *out, size_t capacity)
+{
+    assert(capacity >= 2);
+    out[0] = (struct node_member){.id = 1,
+                                  .name = "n1",
+                                  .address = "10.0.0.1:8558",
+                                  .peer_address = "10.0.0.1:8560",
+                                  .voter = true,
+                                  .leader = node->status.role == NODE_LEADER,
+                                  .self = true,
+                                  .reachable = true};
+    out[1] = (struct node_member){.id = 2,
+                                  .name = "n2",
+                                  .address = "",
+                                  .peer_address = "10.0.0.2:8560",
+                                  .voter = true,
+                                  .reason = "refused"};
+    return 2;
+}
+
+int propose_submit(struct propose *propose, const struct command *command,
+                   propose_cb done, void *owner, struct err *err)
+{
+    struct node *node = (struct node *)(void *)propose;
+    if (node->refusal != 0) {
+        return err_set(err, (enum err_code)node->refusal, "refused: %s",
+                       err_code_name((enum err_code)node->refusal));
+    }
+    assert(node->waiting_count < sizeof node->waiting / sizeof node->waiting[0]);
+    struct buf *batch = &node->waiting[node->waiting_count].batch;
+    struct batch_header header = {.wall_ms = 1, .clock_ms = 1};
+    buf_init(batch);
+    batch_begin(batch, &header);
+    int rv = command_encode(batch, command, COMMAND_LEVEL, err);
+    if (rv != 0) {
+        buf_close(batch);
+        return rv;
+    }
+    batch_set_count(batch, 1);
+    node->waiting[node->waiting_count].done = done;
+    node->waiting[node->waiting_count].owner = owner;
+    node->waiting_count++;
+    return 0;
+}
+
+bool bench_proposed(struct bench *bench)
+{
+    return bench->node.waiting_count > 0;
+}
+
+static struct outcome bench_apply(struct bench *bench, size_t at)
+{
+    struct outcome outcome = {0};
+    struct buf *batch = &bench->node.waiting[at].batch;
+    size_t count = 0;
+    int rv = fsm_apply(bench->node.fsm, batch->data, batch->len, &outcome.result, 1,
+                       &count, NULL);
+    assert(rv == 0 && count == 1);
+    return outcome;
+}
+
+void bench_decide(struct bench *bench, int code)
+{
+    struct node *node = &bench->node;
+    assert(node->waiting_count > 0);
+    struct outcome outcome = {.code = code};
+    if (code == 0) {
+        outcome = bench_apply(bench, 0);
+    }
+    propose_cb done = node->waiting[0].done;
+    void *owner = node->waiting[0].owner;
+    buf_close(&node->waiting[0].batch);
+    node->waiting_count--;
+    memmove(&node->waiting[0], &node->waiting[1],
+            node->waiting_count * sizeof node->waiting[0]);
+    done(owner, &outcome);
+}
+
+void bench_decide_all(struct bench *bench)
+{
+    struct node *node = &bench->node;
+    struct outcome outcomes[16];
+    for (size_t i = 0; i < node->waiting_count; i++) {
+        outcomes[i] = bench_apply(bench, i);
+    }
+    for (size_t i = 0; i < node->waiting_count; i++) {
+        buf_close(&node->waiting[i].batch);
+        node->waiting[i].done(node->waiting[i].owner, &outcomes[i]);
+    }
+    node->waiting_count = 0;
+}
+
+/* --- life
+ * ------------------------------------------------------------------------------------
+ */
+
+void bench_open(struct bench *bench)
+{
+    static const char *const hosts[] = {"muster.example"};
+    signal(SIGPIPE, SIG_IGN); /* as the daemon does */
+    memset(bench, 0, sizeof *bench);
+    uv_loop_init(&bench->loop);
+    bench->time = sim_time_new();
+    bench->clock = sim_clock_new(bench->time, 1);
+    bench->node.fsm = fsm_new();
+    bench->node.status = (struct node_status){
+        .role = NODE_LEADER,
+        .id = 1,
+        .name = "n1",
+        .leader_known = true,
+        .leader_id = 1,
+        .leader_name = "n1",
+        .leader_address = "10.0.0.1:8558",
+        .trouble = "",
+    };
+    struct api_options options = {
+        .loop = &bench->loop,
+        .clock = bench->clock,
+        .listen = "127.0.0.1:0",
+        .version = "1.2.3",
+        .cluster_name = "bench",
+        .task_defaults = task_defaults_standard,
+        .hosts = hosts,
+        .host_count = 1,
+    };
+    struct err err;
+    int rv = api_start(&bench->api, &options, &err);
+    assert(rv == 0);
+    rv = api_serve(bench->api, &bench->node, &err);
+    assert(rv == 0);
+}
+
+static void bench_on_stopped(void *owner)
+{
+    ((struct bench *)owner)->stopped = true;
+}
+
+void bench_stop(struct bench *bench, uint64_t drain_ms)
+{
+    api_stop(bench->api, drain_ms, bench_on_stopped, bench);
+    bench->api = NULL;
+}
+
+static bool bench_has_stopped(struct bench *bench)
+{
+    return bench->stopped;
+}
+
+void bench_close(struct bench *bench)
+{
+    if (bench->api != NULL) {
+        bench_stop(bench, 0);
+    }
+    bench_advance(bench, 1);
+    bench_wait(bench, bench_has_stopped);
+    while (bench->node.waiting_count > 0) { /* the node stops after the api */
+        bench_decide(bench, ERR_OUTCOME_UNKNOWN);
+    }
+    fsm_free(bench->node.fsm);
+    map_reap(SIZE_MAX);
+    sim_clock_free(bench->clock);
+    sim_time_free(bench->time);
+    int rv = uv_loop_close(&bench->loop);
+    assert(rv == 0);
+}
+
+void bench_turn(struct bench *bench)
+{
+    uv_run(&bench->loop, UV_RUN_NOWAIT);
+}
+
+void bench_advance(struct bench *bench, uint64_t ms)
+{
+    sim_time_run_until(bench->time, sim_time_now_us(bench->time) + ms * 1000);
+}
+
+/* A turn that waits a moment if there is nothing to do. */
+static void bench_idle_turn(struct bench *bench, uint64_t since)
+{
+    bench_turn(bench);
+    int fd = uv_backend_fd(&bench->loop);
+    struct timeval moment = {.tv_usec = 1000};
+    fd_set set;
+    FD_ZERO(&set);
+    FD_SET(fd, &set);
+    select(fd + 1, &set, NULL, NULL, &moment);
+    assert(uv_hrtime() / 1000000 - since < BENCH_PATIENCE_MS);
+}
+
+void bench_wait(struct bench *bench, bool (*condition)(struct bench *bench))
+{
+    uint64_t since = uv_hrtime() / 1000000;
+    while (!condition(bench)) {
+        bench_idle_turn(bench, since);
+    }
+}
+
+/* --- clients
+ * ---------------------------------------------------------------------------------- */
+
+void client_open(struct bench *bench, struct client *client)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    const char *port = strrchr(api_address(bench->api), ':') + 1;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons((uint16_t)strtoul(port, NULL, 10));
+    buf_init(&client->in);
+    client->fd = socket(AF_INET, SOCK_STREAM, 0);
+    int rv = connect(client->fd, (struct sockaddr *)&address, sizeof address);
+    assert(rv == 0); /* the kernel accepts for the listener */
+}
+
+void client_close(struct client *client)
+{
+    close(client->fd);
+    buf_close(&client->in);
+}
+
+void client_reset(struct client *client)
+{
+    struct linger abort_it = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(client->fd, SOL_SOCKET, SO_LINGER, &abort_it, sizeof abort_it);
+    client_close(client);
+}
+
+void client_send(struct client *client, const char *text)
+{
+    size_t len = strlen(text);
+    while (len > 0) {
+        ssize_t sent = send(client->fd, text, len, MSG_NOSIGNAL);
+        assert(sent > 0);
+        text += sent;
+        len -= (size_t)sent;
+    }
+}
+
+void client_ask(struct client *client, const char *line, const char *body)
+{
+    size_t len = body != NULL ? strlen(body) : 0;
+    char *text = body != NULL
+                     ? mem_printf("%s HTTP/1.1\r\nHost: localhost\r\n"
+                                  "Content-Type: application/json\r\n"
+                                  "Content-Length: %zu\r\n\r\n%s",
+                                  line, len, body)
+                     : mem_printf("%s HTTP/1.1\r\nHost: localhost\r\n\r\n", line);
+    client_send(client, text);
+    mem_free(text);
+}
+
+/* Is there a whole answer in `in`? Lengths only: no chunks. */
+static bool client_take(struct client *client, struct answer *answer)
+{
+    struct buf *in = &client->in;
+    const char *end = in->len > 0 ? memmem(in->data, in->len, "\r\n\r\n", 4) : NULL;
+    if (end == NULL) {
+        return false;
+    }
+    size_t head_len = (size_t)(end - (const char *)in->data) + 4;
+    assert(head_len < sizeof answer->head);
+    memcpy(answer->head, in->data, head_len);
+    answer->head[head_len] = '\0';
+    const char *length = strstr(answer->head, "Content-Length: ");
+    size_t len = length != NULL ? strtoul(length + 16, NULL, 10) : 0;
+    if (in->len < head_len + len) {
+        return false;
+    }
+    answer->status = (int)strtol(answer->head + strlen("HTTP/1.1 "), NULL, 10);
+    buf_put(&answer->body, in->data + head_len, len);
+    buf_put_u8(&answer->body, 0);
+    answer->body.len--;
+    in->len -= head_len + len;
+    memmove(in->data, in->data + head_len + len, in->len);
+    return true;
+}
+
+void client_answer(struct bench *bench, struct client *client, struct answer *answer)
+{
+    uint64_t since = uv_hrtime() / 1000000;
+    memset(answer, 0, sizeof *answer);
+    buf_init(&answer->body);
+    while (!client_take(client, answer)) {
+        char piece[65536];
+        ssize_t len = recv(client->fd, piece, sizeof piece, MSG_DONTWAIT);
+        if (len > 0) {
+            buf_put(&client->in, piece, (size_t)len);
+        } else if (len == 0 || errno != EAGAIN) {
+            return;
+        } else {
+            bench_idle_turn(bench, since);
+        }
+    }
+}
+
+void bench_exchange(struct bench *bench, const char *line, const char *body, int code,
+                    struct answer *answer)
+{
+    struct client client;
+    client_open(bench, &client);
+    client_ask(&client, line, body);
+    uint64_t since = uv_hrtime() / 1000000;
+    char byte;
+    while (!bench_proposed(bench) &&
+           recv(client.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0) {
+        bench_idle_turn(bench, since);
+    }
+    if (bench_proposed(bench)) {
+        bench_decide(bench, code);
+    }
+    client_answer(bench, &client, answer);
+    client_close(&client);
+}
