@@ -569,6 +569,12 @@ enum engine_role engine_role(const struct engine *engine)
     return engine->role;
 }
 
+bool engine_voting(const struct engine *engine)
+{
+    return engine->role == ENGINE_CANDIDATE &&
+           !engine->raft.candidate_state.in_pre_vote;
+}
+
 uint64_t engine_term(const struct engine *engine)
 {
     return engine->outbox.term;

@@ -75,6 +75,8 @@ void engine_applied(struct engine *engine, uint64_t index);
 
 /* --- questions --- */
 enum engine_role engine_role(const struct engine *engine);
+/* A candidate beyond the pre-vote: its votes are asked for and not all there. */
+bool engine_voting(const struct engine *engine);
 uint64_t engine_term(const struct engine *engine);
 uint64_t engine_leader(const struct engine *engine); /* 0 = not known */
 uint64_t engine_commit(const struct engine *engine);

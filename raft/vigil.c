@@ -1,12 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Peers refuse a pre-vote while they still take the dead leader for alive, so every
  * survivor has to try: by rank, 5 ms apart, again and again, a bounded number of times.
- * Ranks keep them from splitting the vote. */
+ * Ranks keep them from splitting the vote.
+ *
+ * Once pre-votes are won the votes go through two disks, one after the other: to try
+ * again before they are there would void them. Each election begun is therefore left
+ * alone, twice as long as the one before it, and longer by rank if the vote was split.
+ */
 #include "raft/vigil.h"
 
 #define VIGIL_DEATH_STEP_MS   5
 #define VIGIL_DEATH_TRIES     12
 #define VIGIL_SILENCE_STEP_MS 30
+#define VIGIL_VOTE_MS         60
+#define VIGIL_VOTE_DOUBLINGS  5
 
 /* This node's place among the voters other than `without`, by id; *count: how many. */
 static uint64_t vigil_rank(const struct vigil *vigil, uint64_t without, uint64_t *count)
@@ -24,6 +31,22 @@ static uint64_t vigil_rank(const struct vigil *vigil, uint64_t without, uint64_t
     return rank;
 }
 
+/* Are this node's votes of an election still to be waited for? */
+static bool vigil_votes_awaited(struct vigil *vigil, uint64_t rank)
+{
+    uint64_t now = clock_now_ms(vigil->clock);
+    if (!engine_voting(vigil->engine)) {
+        return false;
+    }
+    if (engine_term(vigil->engine) != vigil->ballot_term) {
+        vigil->ballot_term = engine_term(vigil->engine);
+        vigil->ballot_ms = now;
+        vigil->ballots += vigil->ballots < VIGIL_VOTE_DOUBLINGS;
+    }
+    uint64_t patience = (VIGIL_VOTE_MS * (rank + 1)) << (vigil->ballots - 1);
+    return now < vigil->ballot_ms + patience;
+}
+
 static void vigil_death_fired(struct clock_timer *timer)
 {
     struct vigil *vigil = timer->owner;
@@ -31,10 +54,12 @@ static void vigil_death_fired(struct clock_timer *timer)
     if (vigil->tries == 0 || (leader != 0 && leader != vigil->dead)) {
         return;
     }
-    vigil->tries--;
-    engine_elect_now(vigil->engine);
     uint64_t count = 0;
-    (void)vigil_rank(vigil, vigil->dead, &count);
+    uint64_t rank = vigil_rank(vigil, vigil->dead, &count);
+    if (!vigil_votes_awaited(vigil, rank)) {
+        vigil->tries--;
+        engine_elect_now(vigil->engine);
+    }
     clock_timer_start(vigil->clock, timer,
                       clock_now_ms(vigil->clock) + (count + 1) * VIGIL_DEATH_STEP_MS);
 }
@@ -46,6 +71,8 @@ void vigil_death(struct vigil *vigil, uint64_t id)
     }
     vigil->dead = id;
     vigil->tries = VIGIL_DEATH_TRIES;
+    vigil->ballot_term = 0;
+    vigil->ballots = 0;
     uint64_t count = 0;
     uint64_t rank = vigil_rank(vigil, id, &count);
     clock_timer_start(vigil->clock, &vigil->death,

@@ -19,8 +19,11 @@ struct vigil {
     struct engine *engine;
     uint64_t self;
     uint32_t election_timeout_ms;
-    uint64_t dead;  /* the leader whose death was noticed */
-    uint32_t tries; /* left */
+    uint64_t dead;        /* the leader whose death was noticed */
+    uint32_t tries;       /* left */
+    uint64_t ballot_term; /* of the election under way, and when it was noticed */
+    uint64_t ballot_ms;
+    uint32_t ballots; /* elections of this death so far, up to a bound */
     struct clock_timer death;
     struct clock_timer silence;
     uint64_t answered_ms; /* the silence since then was answered */
