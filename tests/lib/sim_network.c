@@ -21,6 +21,7 @@
 #define SIM_BACKOFF_MAX 500
 #define SIM_DIAL_MS     1000    /* without an answer */
 #define SIM_SILENCE_US  5000000 /* at the most, until a dead machine is noticed */
+#define SIM_LATE_US     2000000 /* frames of a broken connection, at the most */
 
 enum sim_item_kind { SIM_ITEM_HELLO, SIM_ITEM_FRAME, SIM_ITEM_CLOSE };
 
@@ -605,6 +606,24 @@ void sim_network_heal(struct sim_network *network)
     sim_network_kick(network);
 }
 
+/* What is under way on a connection that breaks is lost, or comes in time, or late. */
+static void sim_connection_disturb(struct sim_connection *connection)
+{
+    struct sim_network *network = connection->network;
+    struct sim_pipe *pipe = &connection->pipe[0];
+    uint64_t fate = sim_random_below(&network->random, 3);
+    if (fate == 0) {
+        sim_pipe_clear(pipe);
+    } else if (fate == 1 && pipe->first != NULL) {
+        uint64_t late_us = sim_random_below(&network->random, SIM_LATE_US);
+        for (struct sim_item *item = pipe->first; item != NULL; item = item->next) {
+            item->due_us += late_us;
+        }
+        pipe->last_due_us += late_us;
+        sim_pipe_arm(pipe);
+    }
+}
+
 void sim_network_break(struct sim_network *network, const char *a, const char *b)
 {
     size_t hosts[2] = {sim_network_host(network, a), sim_network_host(network, b)};
@@ -614,6 +633,7 @@ void sim_network_break(struct sim_network *network, const char *a, const char *b
         bool between = (at->host[0] == hosts[0] && at->host[1] == hosts[1]) ||
                        (at->host[0] == hosts[1] && at->host[1] == hosts[0]);
         if (between && at->end[0] != NULL && !at->end[0]->paused) {
+            sim_connection_disturb(at);
             sim_connection_lost(at, 0, "reset");
         }
     }

@@ -93,6 +93,29 @@ static void chaos_disk_slow(struct sim_node *member)
     sim_disk_latency(member->disk, 50, top);
 }
 
+static void chaos_break(struct world *world)
+{
+    size_t a = world_below(world, world->count);
+    size_t b = world_below(world, world->count);
+    if (a != b) {
+        transcript_note(world->transcript, "net: n%zu and n%zu lose each other", a + 1,
+                        b + 1);
+        sim_network_break(world->network, world->members[a].address,
+                          world->members[b].address);
+    }
+}
+
+static void chaos_break_all(struct world *world)
+{
+    transcript_note(world->transcript, "net: all lose each other");
+    for (size_t a = 0; a < world->count; a++) {
+        for (size_t b = a + 1; b < world->count; b++) {
+            sim_network_break(world->network, world->members[a].address,
+                              world->members[b].address);
+        }
+    }
+}
+
 static void chaos_partition(struct world *world, uint64_t side, bool one_way)
 {
     transcript_note(world->transcript, "net: partition, apart %02" PRIx64 "%s", side,
@@ -105,17 +128,8 @@ static void chaos_partition(struct world *world, uint64_t side, bool one_way)
                             apart && (!one_way || (side >> a & 1) != 0));
         }
     }
-}
-
-static void chaos_break(struct world *world)
-{
-    size_t a = world_below(world, world->count);
-    size_t b = world_below(world, world->count);
-    if (a != b) {
-        transcript_note(world->transcript, "net: n%zu and n%zu lose each other", a + 1,
-                        b + 1);
-        sim_network_break(world->network, world->members[a].address,
-                          world->members[b].address);
+    if (world_chance(world, 30)) {
+        chaos_break_all(world);
     }
 }
 
@@ -193,7 +207,11 @@ static void chaos_make(struct world *world, enum fault fault)
         sim_network_heal(world->network);
         break;
     case FAULT_BREAK:
-        chaos_break(world);
+        if (world_chance(world, 70)) {
+            chaos_break(world);
+        } else {
+            chaos_break_all(world);
+        }
         break;
     case FAULT_PAUSE:
         sim_node_pause(member, 1000 + world_below(world, 3000000));
@@ -231,6 +249,27 @@ static void chaos_turn(struct sim_event *event)
     world_queue(world, event, 1 + world_below(world, 2 * world->fault_gap_us));
 }
 
+/* Leaders that go on alone for a while, slow disks, connections that break: entries
+ * are overwritten while they are written, and frames come late. */
+static void chaos_storm(struct world *world)
+{
+    for (size_t i = 0; i < FAULT_COUNT; i++) {
+        world->weights[i] = 0;
+    }
+    world->weights[FAULT_ISOLATE_LEADER] = 12;
+    world->weights[FAULT_HEAL] = 20;
+    world->weights[FAULT_BREAK] = 14;
+    world->weights[FAULT_DISK_SLOW] = 6;
+    world->weights[FAULT_WIRE] = 4;
+    world->weights[FAULT_PAUSE] = 3;
+    world->weights[FAULT_LEADER] = 2;
+    world->election_timeout_ms = 150;
+    world->heartbeat_ms = 30;
+    world->fault_gap_us = 20000 + world_below(world, 100000);
+    world->write_gap_us = 3000 + world_below(world, 10000);
+    world->down_max_us = 300000;
+}
+
 void chaos_init(struct world *world)
 {
     static const uint32_t weights[FAULT_COUNT] = {
@@ -252,6 +291,12 @@ void chaos_init(struct world *world)
             len +=
                 (size_t)snprintf(list + len, sizeof list - len, " %s", fault_names[i]);
         }
+    }
+    bool storm = world_chance(world, 25);
+    if (world->options->kind == WORLD_STORM ||
+        (world->options->kind == WORLD_MIXED && storm)) {
+        chaos_storm(world);
+        snprintf(list, sizeof list, " a storm");
     }
     transcript_note(world->transcript, "faults:%s", list);
     world->wipes_left = (world->count - 1) / 2;

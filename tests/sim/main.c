@@ -30,7 +30,7 @@ static const struct argp_option option_list[] = {
     {"count", 'c', "N", 0, "Number of seeds (1)", 0},
     {"full", 'f', "N", 0, "Number of seeds if MUSTER_TEST_FULL is set", 0},
     {"nodes", 'n', "N", 0, "Nodes of the cluster, 1 to 5 (3)", 0},
-    {"kind", 'k', "WORD", 0, "founded, forming, or mixed (the default)", 0},
+    {"kind", 'k', "WORD", 0, "founded, forming, storm, or mixed (the default)", 0},
     {"chaos", 'm', "MS", 0, "Virtual time with faults (by seed)", 0},
     {"trace", 't', NULL, 0, "Print all that happens", 0},
     {"keep-going", 'g', NULL, 0, "A process a seed; go on after a broken one", 0},
@@ -45,6 +45,8 @@ static void run_parse_kind(struct world_options *world, const char *word,
         world->kind = WORLD_FOUNDED;
     } else if (strcmp(word, "forming") == 0) {
         world->kind = WORLD_FORMING;
+    } else if (strcmp(word, "storm") == 0) {
+        world->kind = WORLD_STORM;
     } else if (strcmp(word, "mixed") != 0) {
         argp_error(state, "no kind %s", word);
     }
@@ -188,6 +190,7 @@ int main(int argc, char **argv)
             run_seed(&arguments.world, &result);
         }
         totals_add(&totals, &result);
+        fflush(stdout);
         if (result.failed && !arguments.keep_going) {
             break;
         }

@@ -24,6 +24,7 @@ enum world_kind {
     WORLD_MIXED,   /* by seed: most worlds are founded, some form */
     WORLD_FOUNDED, /* the disks hold a cluster already */
     WORLD_FORMING, /* the disks are empty, and faults begin at once */
+    WORLD_STORM,   /* founded; leaders cut off, connections lost, disks slow */
 };
 
 struct world_options {
