@@ -122,6 +122,17 @@ static void a_changed_hello_is_told(void **state)
     assert_int_equal(a->downs + b->downs, 0);
 }
 
+static void peers_may_be_told_before_we_know_ourselves(void **state)
+{
+    struct bench *bench = *state;
+    struct bench_node *b = bench_node(bench, 1, "127.0.0.1:0");
+    struct bench_node *a = bench_bind(bench, 0, "127.0.0.1:0");
+    bench_dial(a, b->address);
+    bench_advance(bench, 10); /* its first attempt has nothing to say */
+    bench_start(a);
+    bench_until(bench, bench_status(a, b->address).connected);
+}
+
 static void one_that_dials_is_dialled_back_at_once(void **state)
 {
     struct bench *bench = *state;
@@ -450,6 +461,7 @@ int main(void)
         peer_test(a_frame_too_large_is_dropped_by_its_sender),
         peer_test(who_is_not_connected_gets_nothing),
         peer_test(a_changed_hello_is_told),
+        peer_test(peers_may_be_told_before_we_know_ourselves),
         peer_test(one_that_dials_is_dialled_back_at_once),
         peer_test(an_attempt_that_fails_meanwhile_is_made_again_at_once),
         peer_test(a_death_is_told_as_such),

@@ -384,6 +384,125 @@ static void a_frame_the_wrong_way_is_cut_off(void **state)
     close(listener);
 }
 
+/* Its connections may end in any order. */
+static void after_a_death_its_other_connection_says_nothing(void **state)
+{
+    struct bench *bench = *state;
+    struct bench_node *a = bench_node(bench, 0, "127.0.0.1:0");
+    char address[LIMIT_ADDRESS_BYTES];
+    int listener = -1;
+    int raw = false_friend(bench, a, address, &listener);
+    int other = raw_connect(a->address);
+    raw_send_hello(bench, other, 60, 1);
+    bench_until(bench, a->hellos == 2);
+    close(listener);
+    close(raw);
+    bench_until(bench, a->deaths == 1);
+    assert_int_equal(a->downs, 2); /* lost, then dead */
+    close(other);
+    bench_turns(bench, 20);
+    assert_int_equal(a->downs, 2);
+}
+
+static void the_end_of_its_connection_is_a_reason_to_dial(void **state)
+{
+    struct bench *bench = *state;
+    struct bench_node *a = bench_node(bench, 0, "127.0.0.1:0");
+    char address[LIMIT_ADDRESS_BYTES];
+    int listener = -1;
+    int raw = false_friend(bench, a, address, &listener);
+    int other = raw_connect(a->address);
+    raw_send_hello(bench, other, 60, 1);
+    bench_until(bench, a->hellos == 2);
+    bench->frozen = true; /* up for a moment only: it backs off, and that never ends */
+    close(raw);
+    bench_until(bench, a->downs == 1);
+    close(other);
+    int next = raw_accept(bench, listener);
+    bench->frozen = false;
+    close(next);
+    close(listener);
+}
+
+static void an_attempt_that_is_not_refused_is_no_death(void **state)
+{
+    struct bench *bench = *state;
+    struct bench_node *a = bench_node(bench, 0, "127.0.0.1:0");
+    char address[LIMIT_ADDRESS_BYTES];
+    int listener = -1;
+    int raw = false_friend(bench, a, address, &listener);
+    bench_advance(bench, 1000);
+    close(raw);
+    for (size_t i = 0; i < 4; i++) {
+        close(raw_accept(bench, listener));
+    }
+    assert_int_equal(a->downs, 1);
+    close(listener);
+    bench_until(bench, a->deaths == 1); /* but this is */
+}
+
+/* A full backlog: the kernel drops what comes to it without a word. */
+static void without_an_answer_a_hello_begins_anew(void **state)
+{
+    struct bench *bench = *state;
+    struct bench_node *a = bench_node(bench, 0, "127.0.0.1:0");
+    char address[LIMIT_ADDRESS_BYTES];
+    int listener = raw_listen(address);
+    assert_int_equal(listen(listener, 0), 0);
+    int filler[4];
+    for (size_t i = 0; i < 4; i++) {
+        filler[i] = raw_connect(address);
+    }
+    bench_dial(a, address);
+    clock_run(&bench->clock);
+    bench_turns(bench, 5);
+    bench_advance(bench, 700);
+    assert_string_equal(bench_status(a, address).reason, "no answer for 0.7 s");
+    struct hello hello = a->self;
+    hello.node_id = 60;
+    hello.peer_address = address;
+    struct bytes *body = wire_hello_encode(&hello);
+    int other = raw_connect(a->address);
+    bench->frozen = true;
+    raw_send_body(bench, other, body->data, body->len);
+    bench_until(bench, strcmp(bench_status(a, address).reason, "no answer") == 0);
+    bench->frozen = false;
+    bench_advance(bench, 1499);
+    bench_turns(bench, 3);
+    assert_string_equal(bench_status(a, address).reason, "no answer for 1.5 s");
+    bench_advance(bench, 1);
+    bench_until(bench,
+                strcmp(bench_status(a, address).reason, "timed out after 1.5 s") == 0);
+    bytes_unref(body);
+    close(other);
+    for (size_t i = 0; i < 4; i++) {
+        close(filler[i]);
+    }
+    close(listener);
+}
+
+static void attempts_come_less_and_less_often(void **state)
+{
+    struct bench *bench = *state;
+    struct bench_node *a = bench_node(bench, 0, "127.0.0.1:0");
+    char address[LIMIT_ADDRESS_BYTES];
+    int listener = raw_listen(address);
+    bench_dial(a, address);
+    size_t count = 0;
+    for (size_t i = 0; i < 200; i++) { /* 5 s in steps of 25 ms */
+        bench_advance(bench, 25);
+        bench_turns(bench, 2);
+        int raw = accept(listener, NULL, NULL);
+        if (raw >= 0) {
+            count++;
+            close(raw);
+            bench_turns(bench, 3);
+        }
+    }
+    assert_in_range(count, 8, 16); /* 20, 40 … 320, then 500 ms, and up to a quarter */
+    close(listener);
+}
+
 static void one_that_does_not_read_costs_32_mib_at_most(void **state)
 {
     struct bench *bench = *state;
@@ -545,6 +664,11 @@ int main(void)
         peer_test(remains_of_an_earlier_start_go),
         peer_test(a_changed_node_id_is_cut_off),
         peer_test(a_frame_the_wrong_way_is_cut_off),
+        peer_test(after_a_death_its_other_connection_says_nothing),
+        peer_test(the_end_of_its_connection_is_a_reason_to_dial),
+        peer_test(an_attempt_that_is_not_refused_is_no_death),
+        peer_test(without_an_answer_a_hello_begins_anew),
+        peer_test(attempts_come_less_and_less_often),
         peer_test(one_that_does_not_read_costs_32_mib_at_most),
         peer_test(one_that_closes_after_its_hello_makes_nobody_spin),
         peer_test(a_newer_start_replaces_a_connection_that_hangs),
