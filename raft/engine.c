@@ -29,8 +29,8 @@
 #include "raft/message.h"
 #include "raft/rules.h"
 
-#define ENGINE_INFLIGHT_ENTRIES 256 /* a peer; rule 16 */
-#define ENGINE_FRAME_BYTES      (LIMIT_FRAME_BYTES - LIMIT_ENTRY_BYTES)
+#define ENGINE_INFLIGHT_ENTRIES 256            /* a peer; rule 16 */
+#define ENGINE_FRAME_BYTES      (1024u * 1024) /* and no more than one entry beyond */
 
 static_assert((int)ENTRY_COMMAND == (int)RAFT_COMMAND, "entry types are libraft's");
 static_assert((int)ENTRY_BARRIER == (int)RAFT_BARRIER, "entry types are libraft's");
@@ -99,7 +99,10 @@ static uint32_t engine_contact_age_capped(const struct engine *engine)
     return age < MESSAGE_CONTACT_UNKNOWN ? (uint32_t)age : MESSAGE_CONTACT_UNKNOWN;
 }
 
-/* An append may be larger than a frame: it goes in parts, each complete by itself. */
+/* An append goes in parts, each complete by itself: 256 entries may be more than a
+ * frame can hold. It ends with the first part that is dropped, for nothing behind a gap
+ * is taken: a peer that is away or slow must not cost the copying of all it lacks, with
+ * every beat. */
 static void engine_send_append(struct engine *engine,
                                const struct raft_message *message)
 {
@@ -117,10 +120,10 @@ static void engine_send_append(struct engine *engine,
         append->n_entries = count;
         struct bytes *frame =
             message_encode(&part, 0, engine_contact_age_capped(engine), &engine->log);
-        outbox_send(&engine->outbox, part.server_id, frame);
+        bool sent = outbox_send(&engine->outbox, part.server_id, frame);
         bytes_unref(frame);
-        left -= count;
-        if (count > 0) {
+        left = sent ? left - count : 0;
+        if (left > 0) {
             append->prev_log_index += count;
             append->prev_log_term =
                 entry_log_get(&engine->log, append->prev_log_index)->term;
@@ -141,7 +144,7 @@ static void engine_send_messages(struct engine *engine,
         }
         rules_send(engine->outbox.term, term, &message);
         struct bytes *frame = message_encode(&message, term, 0, &engine->log);
-        outbox_send(&engine->outbox, message.server_id, frame);
+        (void)outbox_send(&engine->outbox, message.server_id, frame);
         bytes_unref(frame);
     }
 }
@@ -384,10 +387,10 @@ static void engine_voted(void *owner)
     }
 }
 
-static void engine_send(void *owner, uint64_t to, struct bytes *frame)
+static bool engine_send(void *owner, uint64_t to, struct bytes *frame)
 {
     struct engine *engine = owner;
-    engine->options.hooks.send(engine->options.owner, to, frame);
+    return engine->options.hooks.send(engine->options.owner, to, frame);
 }
 
 /* --- what the node asks for

@@ -26,7 +26,8 @@ enum engine_role { ENGINE_FOLLOWER, ENGINE_CANDIDATE, ENGINE_LEADER };
 /* On the loop, from inside an engine call or a timer; they may ask the engine, and
  * submit to it only from a turn of their own. */
 struct engine_hooks {
-    void (*send)(void *owner, uint64_t to, struct bytes *frame); /* frame is borrowed */
+    /* frame is borrowed; false: it was dropped, and more would be now */
+    bool (*send)(void *owner, uint64_t to, struct bytes *frame);
     void (*committed)(
         void *owner); /* engine_commit() rose: there is something to apply */
     void (*changed)(void *owner); /* role, term or known leader changed */

@@ -314,12 +314,11 @@ static const struct link_events node_link_events = {
     .down = node_link_down,
 };
 
-static void node_engine_send(void *owner, uint64_t to, struct bytes *frame)
+static bool node_engine_send(void *owner, uint64_t to, struct bytes *frame)
 {
     struct node *node = owner;
-    if (node->options.link != NULL) {
-        node->options.link->ops->send(node->options.link, to, frame);
-    }
+    return node->options.link != NULL &&
+           node->options.link->ops->send(node->options.link, to, frame);
 }
 
 static void node_stop_on(struct node *node);

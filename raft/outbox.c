@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "base/limits.h"
 #include "base/mem.h"
 #include "raft/rules.h"
 
@@ -28,11 +29,14 @@ static bool outbox_gate_closed(const struct outbox *outbox)
     return outbox->vote_writing || outbox->barrier != 0;
 }
 
-void outbox_send(struct outbox *outbox, uint64_t to, struct bytes *frame)
+/* A disk may hang for long: what waits for it is bounded like what waits for a peer. */
+bool outbox_send(struct outbox *outbox, uint64_t to, struct bytes *frame)
 {
     if (!outbox_gate_closed(outbox)) {
-        outbox->hooks.send(outbox->owner, to, frame);
-        return;
+        return outbox->hooks.send(outbox->owner, to, frame);
+    }
+    if (outbox->held_bytes + frame->len > LIMIT_PEER_QUEUE_BYTES) {
+        return false;
     }
     if (outbox->held_count == outbox->held_capacity) {
         outbox->held_capacity =
@@ -41,6 +45,8 @@ void outbox_send(struct outbox *outbox, uint64_t to, struct bytes *frame)
             mem_realloc(outbox->held, outbox->held_capacity * sizeof *outbox->held);
     }
     outbox->held[outbox->held_count++] = (struct outbox_held){to, bytes_ref(frame)};
+    outbox->held_bytes += frame->len;
+    return true;
 }
 
 static void outbox_release(struct outbox *outbox)
@@ -54,6 +60,7 @@ static void outbox_release(struct outbox *outbox)
         bytes_unref(held->frame);
     }
     outbox->held_count = 0;
+    outbox->held_bytes = 0;
 }
 
 /* --- entries ------------------------------------------------------------------------

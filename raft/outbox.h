@@ -29,7 +29,8 @@ struct outbox_held {
 };
 
 struct outbox_hooks {
-    void (*send)(void *owner, uint64_t to, struct bytes *frame); /* borrowed */
+    /* frame is borrowed; false: it was dropped, and more would be now */
+    bool (*send)(void *owner, uint64_t to, struct bytes *frame);
     /* Entries up to `last` are durable, and still the log's. */
     void (*stored)(void *owner, uint64_t last);
     void (*voted)(void *owner); /* term and vote are durable; the gate is open again */
@@ -58,6 +59,7 @@ struct outbox {
     struct outbox_held *held;
     size_t held_count;
     size_t held_capacity;
+    size_t held_bytes;
 };
 
 /* `term` and `vote` as they are on disk. Hooks are called on the loop. */
@@ -77,7 +79,8 @@ void outbox_append(struct outbox *outbox, uint64_t first, uint64_t commit);
 /* Hold frames until all that was appended so far is durable (rule 4). */
 void outbox_barrier(struct outbox *outbox);
 
-void outbox_send(struct outbox *outbox, uint64_t to, struct bytes *frame);
+/* False: it was dropped, which is legal; what follows it would be too. */
+bool outbox_send(struct outbox *outbox, uint64_t to, struct bytes *frame);
 
 /* Nothing is on its way to disk. */
 bool outbox_idle(const struct outbox *outbox);

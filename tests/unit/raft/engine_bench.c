@@ -11,7 +11,7 @@
 #include "raft/heap.h"
 #include "raft/rules.h"
 
-static void bench_send(void *owner, uint64_t to, struct bytes *frame)
+static bool bench_send(void *owner, uint64_t to, struct bytes *frame)
 {
     struct bench *bench = owner;
     if (bench->sent_count < FRAMES_MAX) {
@@ -20,6 +20,7 @@ static void bench_send(void *owner, uint64_t to, struct bytes *frame)
         bench->sent[bench->sent_count].frame = bytes_ref(frame);
         bench->sent_count++;
     }
+    return true;
 }
 
 static void bench_nothing(void *owner)
