@@ -8,7 +8,8 @@
  *
  * Failure modes: leadership lost → the queue is answered ERR_NOT_LEADER (nothing
  * happened); batches under way wait until their index is applied, by this leader's
- * entry or another's. A caller with a deadline answers its client before that. */
+ * entry or another's, or a lower one by an entry of a newer term. A caller with a
+ * deadline answers its client before that. */
 #include "raft/propose.h"
 
 #include <assert.h>
@@ -50,8 +51,9 @@ struct propose {
     enum propose_state state;
     bool stopped;
     struct proposal_list queue;
-    /* Submitted, in that order. Batches of an earlier leadership may still wait behind
-     * the end of the log as it is now: indexes are neither sorted nor unique. */
+    /* Submitted, in that order. Batches of an earlier leadership may still wait while
+     * this one's newest entries go to the same places: indexes are neither sorted nor
+     * unique. */
     struct batch *batches;
     struct batch **last_batch;
     size_t inflight; /* batches of this leadership */
@@ -319,12 +321,15 @@ void propose_applied(struct propose *propose, uint64_t index, uint64_t term,
 {
     struct batch **at = &propose->batches;
     while (*at != NULL) {
-        if ((*at)->index != index) {
+        /* terms never fall along the log: behind an entry of a newer term there is none
+         * of an older one, so what waits there waits in vain */
+        bool in_vain = (*at)->index > index && (*at)->term < term;
+        if ((*at)->index != index && !in_vain) {
             at = &(*at)->next;
             continue;
         }
         struct batch *batch = propose_unlink(propose, at);
-        bool ours = batch->term == term;
+        bool ours = batch->index == index && batch->term == term;
         assert(!ours || count == batch->proposals.count);
         batch_decide(propose, batch, ours, results);
     }

@@ -4,8 +4,8 @@
  * A proposal waits in a bounded queue; what waits when the engine can take more becomes
  * one batch, one Raft entry (group commit); several batches may be in flight. A batch
  * is known by the (index, term) it was appended at: applied with that term = done;
- * another term applied there = it never happened; covered by an installed snapshot =
- * unknown. */
+ * another term applied there, or a newer one before it = it never happened; covered by
+ * an installed snapshot = unknown. */
 #ifndef RAFT_PROPOSE_H
 #define RAFT_PROPOSE_H
 
@@ -54,8 +54,8 @@ void propose_set_state(struct propose *propose, enum propose_state state,
                        struct engine *engine);
 
 /* The entry at `index` was applied with `term`; `results` are its commands' (count 0
- * for an entry that is no batch). Decides the batch that was submitted at this index.
- */
+ * for an entry that is no batch). Decides the batch that was submitted at this index,
+ * and those behind it that were submitted in an older term: they never happened. */
 void propose_applied(struct propose *propose, uint64_t index, uint64_t term,
                      const struct result *results, size_t count);
 
