@@ -158,10 +158,10 @@ static const char *append_decode(struct message *out, struct cursor *cursor)
     if (!cursor_ok(cursor) || count > cursor_left(cursor) / ENTRY_HEAD_BYTES) {
         return "fewer bytes than entries";
     }
-    if (append->prev_log_index > MESSAGE_INDEX_MAX ||
+    if (append->term == 0 || append->prev_log_index > MESSAGE_INDEX_MAX ||
         append->leader_commit > MESSAGE_INDEX_MAX ||
         (append->prev_log_index == 0) != (append->prev_log_term == 0)) {
-        return "an index that cannot be";
+        return "a term or an index that cannot be";
     }
     out->entries = count > 0 ? mem_array(count, sizeof *out->entries) : NULL;
     uint64_t term = append->prev_log_term > 0 ? append->prev_log_term : 1;

@@ -51,6 +51,10 @@ static enum rules_verdict receive_append(const struct rules_view *view,
         append->prev_log_index = view->commit;
         append->prev_log_term = view->commit_term;
     }
+    if (append->prev_log_index == view->commit &&
+        append->prev_log_term != view->commit_term) {
+        return RULES_DROP; /* no leader contradicts what is committed */
+    }
     return RULES_FEED;
 }
 
