@@ -488,6 +488,25 @@ static void a_leader_drops_appends_of_its_own_term(void **state)
     assert_int_equal(rules_receive(&view, &message), RULES_FEED);
 }
 
+/* libraft takes it for the end of the world. */
+static void an_append_that_contradicts_what_is_committed_does_not_end_the_node(
+    void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct entry first = change_entry(1, 3, 0);
+    bench_open(&bench, &first, 2, 5); /* 1..6 */
+    bench_append(&bench, 2, 2, 6, 2, 5, NULL, 0);
+    assert_int_equal(engine_commit(bench.engine), 5);
+    bench_append(&bench, 3, 3, 5, 1, 5, NULL, 0); /* a forger's: 5 is of term 2 */
+    assert_int_equal(engine_term(bench.engine), 2);
+    struct entry other = batch_entry(3);
+    bench_append(&bench, 3, 3, 5, 2, 5, &other, 1);
+    assert_int_equal(engine_last(bench.engine), 6);
+    assert_int_equal(engine_entry(bench.engine, 6)->term, 3);
+    bench_close(&bench);
+}
+
 static void a_result_beyond_the_log_or_of_a_stranger_is_dropped(void **state)
 {
     (void)state;
@@ -526,6 +545,8 @@ int main(void)
         cmocka_unit_test(a_late_refusal_of_a_vote_raises_no_term),
         cmocka_unit_test(nothing_is_sent_before_the_vote_is_durable),
         cmocka_unit_test(a_leader_drops_appends_of_its_own_term),
+        cmocka_unit_test(
+            an_append_that_contradicts_what_is_committed_does_not_end_the_node),
         cmocka_unit_test(a_result_beyond_the_log_or_of_a_stranger_is_dropped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
