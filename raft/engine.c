@@ -142,6 +142,11 @@ static void engine_send_messages(struct engine *engine,
             engine_send_append(engine, &message);
             continue;
         }
+        if (message.type == RAFT_INSTALL_SNAPSHOT) { /* its content means nothing */
+            engine->options.hooks.snapshot_wanted(engine->options.owner,
+                                                  message.server_id);
+            continue;
+        }
         rules_send(engine->outbox.term, term, &message);
         struct bytes *frame = message_encode(&message, term, 0, &engine->log);
         (void)outbox_send(&engine->outbox, message.server_id, frame);
@@ -153,7 +158,7 @@ static void engine_send_messages(struct engine *engine,
  */
 static void engine_feed_configurations(struct engine *engine)
 {
-    while (engine->phase == ENGINE_RUNNING &&
+    while (engine->phase == ENGINE_RUNNING && !engine->installing &&
            engine->configuration_fed < raft_commit_index(&engine->raft)) {
         uint64_t index = engine->configuration_fed + 1;
         const struct entry *entry = entry_log_get(&engine->log, index);
@@ -235,12 +240,16 @@ static void engine_carry_out(struct engine *engine, struct engine_input *input,
     if (input->took_entries) {
         engine_take_entries(engine, update, input);
     }
+    if (flags & (RAFT_UPDATE_SNAPSHOT)) {
+        engine_take_snapshot(engine, update);
+    }
     assert(entry_log_last(&engine->log) == raft_last_index(&engine->raft));
     if (flags & (RAFT_UPDATE_MESSAGES)) {
         engine_send_messages(engine, update, input->request_term);
     }
     uint64_t commit = raft_commit_index(&engine->raft);
-    bool committed = commit > engine->commit;
+    bool committed =
+        commit > engine->commit && !(engine->installing && rule_on(RULE_INSTALLING));
     if (committed) {
         engine->commit = commit;
     }
@@ -500,12 +509,17 @@ static void engine_boot(struct engine *engine)
     size_t count = engine->log.count;
     struct raft_entry *entries = engine_start_entries(engine, count);
     struct engine_input input = {.event.type = RAFT_START};
+    struct raft_snapshot_metadata metadata;
+    if (engine->snapshot.index > 0) {
+        metadata = engine_metadata(&engine->snapshot);
+        input.event.start.metadata = &metadata;
+    }
     input.event.start.term = engine->outbox.term;
     input.event.start.voted_for = engine->outbox.vote;
     input.event.start.start_index = entry_log_first(&engine->log);
     input.event.start.entries = entries;
     input.event.start.n_entries = (unsigned)count;
-    engine->configuration_fed = 0;
+    engine->configuration_fed = engine->snapshot.index;
     engine_step(engine, &input);
     mem_free(entries);
 }
@@ -514,7 +528,10 @@ static void engine_boot(struct engine *engine)
 static bool engine_sole_in_log(const struct engine *engine)
 {
     struct membership members;
-    if (!membership_newest(&engine->log, &members)) {
+    const struct bytes *bytes = engine->snapshot.configuration;
+    if (!membership_newest(&engine->log, &members) &&
+        (bytes == NULL ||
+         membership_decode(&members, bytes->data, bytes->len, NULL) != 0)) {
         return false;
     }
     const struct membership_row *self = membership_find(&members, engine->options.id);
@@ -533,11 +550,17 @@ struct engine *engine_new(const struct engine_options *options,
     engine->timer.fire = engine_timer_fired;
     engine->log = found->log; /* taken over */
     found->log = (struct entry_log){.first = 1};
+    if (found->has_snapshot) {
+        engine->snapshot = found->snapshot; /* taken over */
+        found->snapshot = (struct snapshot_meta){0};
+        engine->applied = engine->snapshot.index; /* the caller has loaded it */
+    }
     static const struct outbox_hooks hooks = {engine_send, engine_stored, engine_voted};
     outbox_init(&engine->outbox, options->store, &engine->log, found->term, found->vote,
                 &hooks, engine);
     engine->stored = entry_log_last(&engine->log);
-    engine->commit = found->commit;
+    engine->commit =
+        found->commit > engine->snapshot.index ? found->commit : engine->snapshot.index;
     if (engine_sole_in_log(engine) && rule_on(RULE_SOLE_VOTER)) {
         engine->phase = ENGINE_RENEWING;
         outbox_vote(&engine->outbox, engine->outbox.term + 1, options->id);
@@ -560,6 +583,10 @@ void engine_free(struct engine *engine)
     assert(engine->phase == ENGINE_STOPPED);
     entry_log_close(&engine->log);
     outbox_close(&engine->outbox);
+    bytes_unref(engine->snapshot.configuration);
+    if (engine->installing) {
+        raft_configuration_close(&engine->incoming.configuration);
+    }
     mem_free(engine->address);
     mem_free(engine);
 }
@@ -610,9 +637,9 @@ const struct entry *engine_entry(const struct engine *engine, uint64_t index)
 
 bool engine_settled(const struct engine *engine)
 {
-    const struct entry *applied = entry_log_get(&engine->log, engine->applied);
     return engine->phase == ENGINE_RUNNING && engine->role == ENGINE_LEADER &&
-           applied != NULL && applied->term == engine->outbox.term;
+           engine->applied > 0 &&
+           engine_term_at(engine, engine->applied) == engine->outbox.term;
 }
 
 void engine_membership(const struct engine *engine, struct membership *out)

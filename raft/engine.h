@@ -32,6 +32,9 @@ struct engine_hooks {
         void *owner); /* engine_commit() rose: there is something to apply */
     void (*changed)(void *owner); /* role, term or known leader changed */
     void (*failed)(void *owner, const struct err *err); /* the node cannot go on */
+    /* Peer `to` needs entries that are not in the log any more: send it a snapshot.
+     * Asked again and again until it answers that it has one. */
+    void (*snapshot_wanted)(void *owner, uint64_t to);
 };
 
 struct engine_options {
@@ -74,6 +77,26 @@ void engine_elect_now(struct engine *engine);
 /* Tell the engine how far the entries are applied; never goes back. */
 void engine_applied(struct engine *engine, uint64_t index);
 
+/* --- snapshots (rule 7) --- */
+
+/* What a snapshot of the state at `applied` has to say beside it. False: not now (it is
+ * installing one, `applied` is not durable here, or the last one is as new). On success
+ * meta->configuration is a reference for the caller. */
+bool engine_snapshot_meta(const struct engine *engine, uint64_t applied,
+                          struct snapshot_meta *meta);
+/* It is durable: forget the log up to `trailing` entries before it. */
+void engine_snapshot_taken(struct engine *engine, const struct snapshot_meta *meta,
+                           uint64_t trailing);
+
+/* The whole snapshot of leader `from` is received, sealed and durable under its
+ * temporary name, in the leader's `term`. True: it replaces log and state: the caller
+ * has the store install it and load it, then calls engine_installed(). Until then the
+ * engine takes no entries. False: it is of no use here. */
+bool engine_install(struct engine *engine, uint64_t from, uint64_t term,
+                    const struct snapshot_meta *meta);
+void engine_installed(struct engine *engine);
+bool engine_installing(const struct engine *engine);
+
 /* --- questions --- */
 enum engine_role engine_role(const struct engine *engine);
 /* A candidate beyond the pre-vote: its votes are asked for and not all there. */
@@ -82,6 +105,7 @@ uint64_t engine_term(const struct engine *engine);
 uint64_t engine_leader(const struct engine *engine); /* 0 = not known */
 uint64_t engine_commit(const struct engine *engine);
 uint64_t engine_last(const struct engine *engine);
+uint64_t engine_snapshot_index(const struct engine *engine); /* 0 = none */
 uint64_t engine_applied_index(const struct engine *engine);
 const struct entry *engine_entry(const struct engine *engine, uint64_t index);
 /* Leader, and an entry of its own term is applied: what it knows is all there is. */

@@ -37,7 +37,9 @@ struct engine {
 
     struct entry_log log;
     struct snapshot_meta snapshot; /* index 0 = none */
-    uint64_t commit;               /* never goes back */
+    bool installing;               /* a leader's; `snapshot` is that one already */
+    struct raft_snapshot_metadata incoming; /* as the engine wants it back */
+    uint64_t commit;                        /* never goes back */
     uint64_t applied;
     uint64_t configuration_fed; /* memberships up to here are told (rule 3) */
     uint64_t stored;            /* reported durable */
@@ -51,9 +53,17 @@ struct engine {
 
 uint64_t engine_now(const struct engine *engine);
 
+/* The term of the entry at `index`, in the log or the last of the snapshot; 0: not
+ * known. */
+uint64_t engine_term_at(const struct engine *engine, uint64_t index);
+
 /* Feed one event and carry out what the engine answers. Returns libraft's code, which a
  * caller may be told of a SUBMIT; with every other event an error ends the node. */
 int engine_step(struct engine *engine, struct engine_input *input);
+
+/* --- engine_snapshot.c */
+struct raft_snapshot_metadata engine_metadata(const struct snapshot_meta *meta);
+void engine_take_snapshot(struct engine *engine, const struct raft_update *update);
 
 /* Is this node the only voter of its newest membership? */
 bool engine_sole_voter(const struct engine *engine);

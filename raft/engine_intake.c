@@ -12,7 +12,6 @@
 
 static struct rules_view engine_view(const struct engine *engine, uint64_t from)
 {
-    const struct entry *committed = entry_log_get(&engine->log, engine->commit);
     raft_index match = 0;
     bool leads = engine->role == ENGINE_LEADER;
     bool known = leads && raft_match_index(&engine->raft, from, &match) == 0;
@@ -23,7 +22,10 @@ static struct rules_view engine_view(const struct engine *engine, uint64_t from)
         .term = engine->outbox.term,
         .state = (enum raft_state)engine->raft.state,
         .commit = engine->commit,
-        .commit_term = committed != NULL ? committed->term : 0,
+        .commit_term = engine_term_at(engine, engine->commit),
+        .installing = engine->installing,
+        .snapshot_index = engine->snapshot.index,
+        .snapshot_term = engine->snapshot.term,
         .last = entry_log_last(&engine->log),
         .voter = self != NULL && self->voter,
         .sole_voter = engine_sole_voter(engine),
@@ -77,8 +79,7 @@ static bool engine_feed_part(struct engine *engine, struct message *message,
     if (engine->phase != ENGINE_RUNNING) {
         return false;
     }
-    const struct entry *last = entry_log_get(&engine->log, end);
-    return end == 0 || (last != NULL && last->term == end_term);
+    return end <= engine->snapshot.index || engine_term_at(engine, end) == end_term;
 }
 
 /* Rule 2: in parts, so that a membership is the first entry of the one it comes in. */

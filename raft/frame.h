@@ -16,6 +16,11 @@ enum frame_kind {
     FRAME_VOTE_RESULT = 4,
     FRAME_TIMEOUT_NOW = 5,
 
+    /* raft/transfer.c: a snapshot for a peer that fell behind the log */
+    FRAME_SNAPSHOT = 16,
+    FRAME_SNAPSHOT_CHUNK = 17,
+    FRAME_SNAPSHOT_ACK = 18,
+
     /* raft/forming.c */
     FRAME_OFFER = 32,
     FRAME_PLEDGE = 33,

@@ -27,13 +27,20 @@
 #include "base/mem.h"
 #include "raft/acquaintance.h"
 #include "raft/applier.h"
+#include "raft/compaction.h"
 #include "raft/engine.h"
 #include "raft/forming.h"
 #include "raft/frame.h"
 #include "raft/identity.h"
 #include "raft/membership.h"
+#include "raft/snapshot.h"
 #include "raft/store/store.h"
+#include "raft/transfer.h"
 #include "raft/vigil.h"
+
+#define NODE_SNAPSHOT_BYTES    (64u * 1024 * 1024)
+#define NODE_SNAPSHOT_ENTRIES  4096
+#define NODE_SNAPSHOT_TRAILING 4096
 
 enum node_phase {
     NODE_PHASE_FORMING,
@@ -58,6 +65,8 @@ struct node {
     struct propose *propose;
     struct applier applier;
     struct vigil vigil;
+    struct compaction compaction;
+    struct transfer *transfer;
     struct acquaintances others;
     struct clock_task turn;
     struct node_watch *watches;
@@ -164,6 +173,8 @@ static void node_progressed(void *owner)
     struct node *node = owner;
     node_set_door(node);
     node_reconcile_rows(node);
+    compaction_look(&node->compaction, node->applier.applied,
+                    transfer_sending(node->transfer));
 }
 
 /* --- member rows
@@ -280,11 +291,18 @@ static void node_link_frame(void *owner, uint64_t from, const uint8_t *data, siz
 {
     struct node *node = owner;
     struct err err;
-    bool forming = len > 0 && data[0] >= FRAME_OFFER;
-    if (forming && node->phase == NODE_PHASE_FORMING) {
-        forming_frame(node->forming, from, data, len);
-    } else if (!forming && node->phase == NODE_PHASE_MEMBER &&
-               engine_receive(node->engine, from, data, len, &err) != 0) {
+    int rv = 0;
+    uint8_t kind = len > 0 ? data[0] : 0;
+    if (kind >= FRAME_OFFER) {
+        if (node->phase == NODE_PHASE_FORMING) {
+            forming_frame(node->forming, from, data, len);
+        }
+    } else if (node->phase == NODE_PHASE_MEMBER) {
+        rv = kind >= FRAME_SNAPSHOT
+                 ? transfer_frame(node->transfer, from, data, len, &err)
+                 : engine_receive(node->engine, from, data, len, &err);
+    }
+    if (rv != 0) {
         log_warn("%s: dropped a frame: %s", node->options.name, err.text);
     }
 }
@@ -356,6 +374,47 @@ static struct store_options node_store_options(struct node *node)
     };
 }
 
+static void node_snapshot_wanted(void *owner, uint64_t to)
+{
+    struct node *node = owner;
+    transfer_wanted(node->transfer, to);
+}
+
+/* A leader's snapshot is in the place of log and state on disk: now here too. */
+static void node_installed(void *owner)
+{
+    struct node *node = owner;
+    struct err err;
+    if (compaction_load(node->store, node->fsm, &err) != 0) {
+        node_fail(node, &err);
+        return;
+    }
+    uint64_t index = engine_snapshot_index(node->engine);
+    log_info("%s: a snapshot of index %" PRIu64 " is installed", node->options.name,
+             index);
+    node->applier.applied = index;
+    propose_covered(node->propose, index);
+    engine_installed(node->engine);
+    node_wake(node);
+}
+
+static void node_start_compaction(struct node *node)
+{
+    static const struct transfer_hooks hooks = {node_engine_send, node_installed};
+    const struct node_options *options = &node->options;
+    bool given = options->snapshot_bytes > 0;
+    node->compaction = (struct compaction){
+        .store = node->store,
+        .engine = node->engine,
+        .fsm = node->fsm,
+        .min_bytes = given ? options->snapshot_bytes : NODE_SNAPSHOT_BYTES,
+        .min_entries = given ? options->snapshot_entries : NODE_SNAPSHOT_ENTRIES,
+        .trailing = given ? options->snapshot_trailing : NODE_SNAPSHOT_TRAILING,
+    };
+    node->transfer =
+        transfer_new(options->clock, node->store, node->engine, &hooks, node);
+}
+
 static void node_start_engine(struct node *node, struct store_found *found)
 {
     struct engine_options options = {
@@ -371,11 +430,14 @@ static void node_start_engine(struct node *node, struct store_found *found)
                 .committed = node_wake,
                 .changed = node_engine_changed,
                 .failed = node_fail,
+                .snapshot_wanted = node_snapshot_wanted,
             },
         .owner = node,
     };
+    node->applier.applied = found->has_snapshot ? found->snapshot.index : 0;
     node->engine = engine_new(&options, found);
     node->applier.engine = node->engine;
+    node_start_compaction(node);
     vigil_start(&node->vigil, node->options.clock, node->engine, options.id,
                 options.election_timeout_ms);
 }
@@ -393,6 +455,11 @@ static int node_become_member(struct node *node, struct err *err)
              ", log [%" PRIu64 ", %" PRIu64 "]",
              node->options.name, node->identity.node_id, node->identity.cluster_id,
              found.term, entry_log_first(&found.log), entry_log_last(&found.log));
+    if (found.has_snapshot && compaction_load(node->store, node->fsm, err) != 0) {
+        entry_log_close(&found.log);
+        bytes_unref(found.snapshot.configuration);
+        return (int)err->code;
+    }
     node->phase = NODE_PHASE_MEMBER;
     node_start_engine(node, &found);
     node_engine_changed(node);
@@ -569,6 +636,8 @@ static void node_stop_on(struct node *node)
         return;
     }
     if (node->engine != NULL) {
+        transfer_free(node->transfer);
+        compaction_close(&node->compaction);
         engine_free(node->engine);
     }
     void (*stopped)(void *owner) = node->stopped;
@@ -594,6 +663,7 @@ void node_stop(struct node *node, void (*stopped)(void *owner), void *owner)
     vigil_stop(&node->vigil);
     clock_timer_stop(node->options.clock, &node->applier.more);
     if (node->engine != NULL) {
+        transfer_stop(node->transfer);
         engine_stop(node->engine);
     }
     if (node->store != NULL) {

@@ -33,8 +33,12 @@ struct node_options {
     uint32_t election_timeout_ms;
     uint32_t heartbeat_ms;
     uint64_t segment_bytes; /* 0 = default */
-    uint64_t
-        snapshot_bytes; /* log bytes after which a snapshot is taken; 0 = default */
+    /* A snapshot is taken when the log has so many bytes, and so many entries since the
+     * last one; so many entries stay before it for peers a little behind.
+     * snapshot_bytes 0: defaults for all three. */
+    uint64_t snapshot_bytes;
+    uint64_t snapshot_entries;
+    uint64_t snapshot_trailing;
     void *owner;
     /* The node cannot go on (disk error, damaged entry, removed): end the process. */
     void (*failed)(void *owner, const struct err *err);

@@ -148,6 +148,12 @@ void outbox_append(struct outbox *outbox, uint64_t first, uint64_t commit)
     outbox_hand_over(outbox);
 }
 
+void outbox_cancel(struct outbox *outbox)
+{
+    outbox_cap_writes(outbox, 0);
+    outbox->unhanded = 0;
+}
+
 /* --- term and vote ------------------------------------------------------------------
  */
 

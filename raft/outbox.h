@@ -76,6 +76,9 @@ void outbox_vote(struct outbox *outbox, uint64_t term, uint64_t vote);
 /* The log's entries from `first` on are new; those that were there before are void. */
 void outbox_append(struct outbox *outbox, uint64_t first, uint64_t commit);
 
+/* The whole log is void: nothing of it is given to the store or reported any more. */
+void outbox_cancel(struct outbox *outbox);
+
 /* Hold frames until all that was appended so far is durable (rule 4). */
 void outbox_barrier(struct outbox *outbox);
 

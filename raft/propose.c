@@ -338,6 +338,20 @@ void propose_applied(struct propose *propose, uint64_t index, uint64_t term,
     }
 }
 
+void propose_covered(struct propose *propose, uint64_t index)
+{
+    struct batch **at = &propose->batches;
+    while (*at != NULL) {
+        if ((*at)->index > index) {
+            at = &(*at)->next;
+            continue;
+        }
+        struct batch *batch = propose_unlink(propose, at);
+        list_decide(propose, &batch->proposals, ERR_OUTCOME_UNKNOWN);
+        mem_free(batch);
+    }
+}
+
 void propose_stop(struct propose *propose)
 {
     propose->stopped = true;

@@ -59,6 +59,10 @@ void propose_set_state(struct propose *propose, enum propose_state state,
 void propose_applied(struct propose *propose, uint64_t index, uint64_t term,
                      const struct result *results, size_t count);
 
+/* An installed snapshot covers the log up to `index`: what was submitted there may have
+ * been done or not; ERR_OUTCOME_UNKNOWN. */
+void propose_covered(struct propose *propose, uint64_t index);
+
 /* Answer everything that waits: what was submitted ERR_OUTCOME_UNKNOWN, the rest
  * ERR_NOT_LEADER. Refuses from now on. */
 void propose_stop(struct propose *propose);

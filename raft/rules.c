@@ -43,6 +43,13 @@ static enum rules_verdict receive_append(const struct rules_view *view,
     if (append->term == view->term && view->state == RAFT_LEADER) {
         return RULES_DROP; /* nobody else leads this term: a forged or broken frame */
     }
+    if (view->installing && rule_on(RULE_INSTALLING)) { /* the leader lives: no more */
+        message_skip(message, message->entry_count);
+        append->prev_log_index = view->snapshot_index;
+        append->prev_log_term = view->snapshot_term;
+        append->leader_commit = 0;
+        return RULES_FEED;
+    }
     if (rule_on(RULE_TRIM) && append->prev_log_index < view->commit) {
         uint64_t below = view->commit - append->prev_log_index;
         size_t skip =

@@ -31,6 +31,7 @@ enum rule {
     RULE_SOLE_VOTER = 1 << 11,     /* 11: a sole voter leads only in a new term */
     RULE_BARRIER = 1 << 12,        /* 13: a new leader proves its term */
     RULE_CANDIDATE = 1 << 13,      /* 18: only a candidate hears of votes for it */
+    RULE_INSTALLING = 1 << 14, /* 5, 7: who installs a snapshot takes no entries */
 };
 
 bool rule_on(enum rule rule);
@@ -43,7 +44,10 @@ struct rules_view {
     uint64_t commit;      /* never goes back */
     uint64_t commit_term; /* of the entry at `commit` */
     uint64_t last;        /* of the own log */
-    bool voter;           /* in the own newest configuration */
+    bool installing;      /* a snapshot; it is this one: */
+    uint64_t snapshot_index;
+    uint64_t snapshot_term;
+    bool voter; /* in the own newest configuration */
     bool sole_voter;
     uint64_t silence_ms; /* since a leader of the own term or a newer one was heard */
     uint64_t election_timeout_ms;

@@ -95,6 +95,9 @@ struct world {
     uint32_t election_timeout_ms;
     uint32_t heartbeat_ms;
     uint64_t segment_bytes;
+    uint64_t snapshot_bytes; /* 0: no snapshots in this world */
+    uint64_t snapshot_entries;
+    uint64_t snapshot_trailing;
     uint64_t disk_max_us;
     struct sim_wire wire;
     uint32_t weights[FAULT_COUNT];

@@ -86,6 +86,9 @@ static struct node_options sim_node_options(struct sim_node *member, const char 
         .election_timeout_ms = world->election_timeout_ms,
         .heartbeat_ms = world->heartbeat_ms,
         .segment_bytes = world->segment_bytes,
+        .snapshot_bytes = world->snapshot_bytes,
+        .snapshot_entries = world->snapshot_entries,
+        .snapshot_trailing = world->snapshot_trailing,
         .owner = member,
         .failed = sim_node_cannot_go_on,
     };

@@ -71,6 +71,9 @@ static void world_draw(struct world *world)
     world->election_timeout_ms = timeout[0];
     world->heartbeat_ms = timeout[1];
     world->segment_bytes = segments[world_below(world, 3)];
+    world->snapshot_bytes = world_chance(world, 70) ? 1 : 0;
+    world->snapshot_entries = 3 + world_below(world, 60);
+    world->snapshot_trailing = world_chance(world, 30) ? 0 : world_below(world, 30);
     world->disk_max_us = disks[world_below(world, 4)];
     world->fault_gap_us = gaps[world_below(world, 4)];
     world->write_gap_us = writes[world_below(world, 3)];
