@@ -31,10 +31,25 @@ static void compaction_done(void *owner, int result)
     if (result == 0) {
         log_debug("snapshot of index %llu is taken",
                   (unsigned long long)compaction->meta.index);
-        engine_snapshot_taken(compaction->engine, &compaction->meta,
-                              compaction->trailing);
+        engine_snapshot_taken(compaction->engine, &compaction->meta, compaction->kept);
     }
     compaction_forget(compaction); /* full or overtaken: the next look tries again */
+}
+
+/* How many entries before `index` stay. */
+static uint64_t compaction_trailing(const struct compaction *compaction, uint64_t index)
+{
+    uint64_t count = 0;
+    uint64_t bytes = 0;
+    while (count < compaction->trailing && count < index) {
+        const struct entry *entry = engine_entry(compaction->engine, index - count);
+        if (entry == NULL || bytes + entry->data->len > compaction->trailing_bytes) {
+            break;
+        }
+        bytes += entry->data->len;
+        count++;
+    }
+    return count;
 }
 
 void compaction_look(struct compaction *compaction, uint64_t applied, bool held)
@@ -48,7 +63,8 @@ void compaction_look(struct compaction *compaction, uint64_t applied, bool held)
     }
     compaction->taking = true;
     compaction->frozen = registry_freeze(fsm_registry(compaction->fsm));
-    store_take_snapshot(compaction->store, &compaction->meta, compaction->trailing,
+    compaction->kept = compaction_trailing(compaction, applied);
+    store_take_snapshot(compaction->store, &compaction->meta, compaction->kept,
                         compaction_produce, compaction_done, compaction);
 }
 
@@ -65,12 +81,7 @@ int compaction_load(struct store *store, struct fsm *fsm, struct err *err)
         snapshot_decoder_free(decoder);
         return rv;
     }
-    struct registry *registry = snapshot_decoder_finish(decoder, err);
-    if (registry == NULL) {
-        return (int)err->code;
-    }
-    fsm_restore(fsm, registry);
-    return 0;
+    return fsm_restore_decoded(fsm, decoder, err);
 }
 
 void compaction_close(struct compaction *compaction)

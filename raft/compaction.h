@@ -17,9 +17,11 @@ struct compaction {
     struct fsm *fsm;
     uint64_t min_bytes;   /* of the log on disk */
     uint64_t min_entries; /* since the last snapshot */
-    uint64_t trailing; /* entries kept before a snapshot, for peers a little behind */
+    uint64_t trailing;    /* entries kept before a snapshot, for peers a bit behind */
+    uint64_t trailing_bytes; /* as long as they have no more bytes than this */
     bool taking;
-    struct snapshot_meta meta;     /* of the one under way */
+    uint64_t kept;                 /* trailing entries of the one under way */
+    struct snapshot_meta meta;     /* likewise */
     const struct registry *frozen; /* likewise; the pool reads it */
 };
 

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "raft/command.h"
+#include "raft/snapshot.h"
 
 struct fsm {
     struct registry *registry;
@@ -219,6 +220,17 @@ void fsm_restore(struct fsm *fsm, struct registry *registry)
     registry_free(fsm->registry);
     fsm->registry = registry;
     fsm_notify(fsm, from);
+}
+
+int fsm_restore_decoded(struct fsm *fsm, struct snapshot_decoder *decoder,
+                        struct err *err)
+{
+    struct registry *registry = snapshot_decoder_finish(decoder, err);
+    if (registry == NULL) {
+        return (int)err->code;
+    }
+    fsm_restore(fsm, registry);
+    return 0;
 }
 
 void fsm_watch(struct fsm *fsm, struct fsm_watch *watch)

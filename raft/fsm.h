@@ -38,6 +38,12 @@ int fsm_apply(struct fsm *fsm, const void *batch, size_t len, struct result *res
  * called with the range (old sequence, new sequence]. */
 void fsm_restore(struct fsm *fsm, struct registry *registry);
 
+/* Likewise, from a snapshot that was fed whole; frees the decoder. ERR_CORRUPT: its end
+ * is missing; the state is as it was. */
+struct snapshot_decoder;
+int fsm_restore_decoded(struct fsm *fsm, struct snapshot_decoder *decoder,
+                        struct err *err);
+
 /* News: events in (from, to] are in the registry's event log (or fell out of it).
  * Called on the loop, after apply, before any client is answered. Embedded in its
  * owner. */

@@ -15,7 +15,7 @@
  *
  * Failure modes: a disk error or an entry that cannot be decoded ends the process
  * through options.failed; a restart or its peers repair it. */
-#include "raft/node.h"
+#include "raft/node_inside.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -39,60 +39,9 @@
 #include "raft/vigil.h"
 
 #define NODE_SNAPSHOT_BYTES    (64u * 1024 * 1024)
-#define NODE_SNAPSHOT_ENTRIES  4096
+#define NODE_SNAPSHOT_ENTRIES  64
 #define NODE_SNAPSHOT_TRAILING 4096
-
-enum node_phase {
-    NODE_PHASE_FORMING,
-    NODE_PHASE_MEMBER,
-    NODE_PHASE_FAILED, /* formed, and its store does not open: it waits for its stop */
-    NODE_PHASE_STOPPING,
-};
-
-struct node {
-    struct node_options options;
-    char *name; /* the options' strings */
-    char *peer_address;
-    char *api_address;
-    char *version;
-    char **peers;
-    enum node_phase phase;
-    struct identity identity;
-    struct forming *forming; /* while FORMING */
-    struct store *store;     /* as MEMBER */
-    struct engine *engine;
-    struct fsm *fsm;
-    struct propose *propose;
-    struct applier applier;
-    struct vigil vigil;
-    struct compaction compaction;
-    struct transfer *transfer;
-    struct acquaintances others;
-    struct clock_task turn;
-    struct node_watch *watches;
-    bool leadership_changed;
-    uint64_t door_term;        /* door 1 stands as of this term */
-    bool rows_proposed;        /* member rows are on their way: one round at a time */
-    struct membership members; /* what node_members() last told of */
-    char trouble[256];
-    void (*stopped)(void *owner);
-    void *stopped_owner;
-};
-
-const char *node_role_name(enum node_role role)
-{
-    switch (role) {
-    case NODE_FORMING:
-        return "forming";
-    case NODE_FOLLOWER:
-        return "follower";
-    case NODE_CANDIDATE:
-        return "candidate";
-    case NODE_LEADER:
-        return "leader";
-    }
-    return "unknown";
-}
+#define NODE_TRAILING_BYTES    (16u * 1024 * 1024)
 
 static uint64_t node_now(const struct node *node)
 {
@@ -191,7 +140,7 @@ static bool node_row_differs(const struct member *row, const struct member_draft
 
 /* What the member `id` says of itself now; false if it was not heard since this node
  * started. */
-static bool node_draft(struct node *node, uint64_t id, struct member_draft *draft)
+bool node_draft(struct node *node, uint64_t id, struct member_draft *draft)
 {
     if (id == node->identity.node_id) {
         *draft = (struct member_draft){
@@ -410,6 +359,7 @@ static void node_start_compaction(struct node *node)
         .min_bytes = given ? options->snapshot_bytes : NODE_SNAPSHOT_BYTES,
         .min_entries = given ? options->snapshot_entries : NODE_SNAPSHOT_ENTRIES,
         .trailing = given ? options->snapshot_trailing : NODE_SNAPSHOT_TRAILING,
+        .trailing_bytes = NODE_TRAILING_BYTES,
     };
     node->transfer =
         transfer_new(options->clock, node->store, node->engine, &hooks, node);
@@ -677,176 +627,6 @@ void node_stop(struct node *node, void (*stopped)(void *owner), void *owner)
     }
     node->turn.run = node_stop_later; /* nothing may have been open at all */
     clock_defer(node->options.clock, &node->turn);
-}
-
-/* --- questions
- * -------------------------------------------------------------------------------- */
-
-const struct registry *node_registry(const struct node *node)
-{
-    return fsm_registry(node->fsm);
-}
-
-struct fsm *node_fsm(struct node *node)
-{
-    return node->fsm;
-}
-
-struct propose *node_propose(struct node *node)
-{
-    return node->propose;
-}
-
-const struct engine *node_engine(const struct node *node)
-{
-    return node->engine;
-}
-
-static enum node_role node_role(const struct node *node)
-{
-    if (node->engine == NULL || node->phase == NODE_PHASE_FORMING) {
-        return NODE_FORMING;
-    }
-    switch (engine_role(node->engine)) {
-    case ENGINE_FOLLOWER:
-        return NODE_FOLLOWER;
-    case ENGINE_CANDIDATE:
-        return NODE_CANDIDATE;
-    case ENGINE_LEADER:
-        return NODE_LEADER;
-    }
-    return NODE_FOLLOWER;
-}
-
-/* What a member is called and where its API is: what it said last, else its row. */
-static void node_name_of(struct node *node, uint64_t id, const char **name,
-                         const char **address)
-{
-    struct member_draft draft;
-    const struct member *row = registry_member(fsm_registry(node->fsm), id);
-    if (node_draft(node, id, &draft)) {
-        *name = draft.name;
-        *address = draft.address;
-    } else {
-        *name = row != NULL ? row->name : "";
-        *address = row != NULL ? row->address : "";
-    }
-}
-
-/* "no leader: 2 of 3 voters unreachable: n2 refused, n3 timed out after 1.2 s" */
-static void node_explain_no_leader(struct node *node)
-{
-    struct node_member members[LIMIT_MEMBERS];
-    size_t count = node_members(node, members, LIMIT_MEMBERS);
-    size_t voters = 0;
-    size_t away = 0;
-    char list[sizeof node->trouble] = "";
-    size_t len = 0;
-    for (size_t i = 0; i < count; i++) {
-        voters += members[i].voter;
-        if (!members[i].voter || members[i].reachable) {
-            continue;
-        }
-        const char *name =
-            members[i].name[0] != '\0' ? members[i].name : members[i].peer_address;
-        int more = snprintf(list + len, sizeof list - len, "%s%s %s",
-                            away > 0 ? ", " : "", name, members[i].reason);
-        len += more > 0 && (size_t)more < sizeof list - len ? (size_t)more : 0;
-        away++;
-    }
-    if (away == 0) {
-        snprintf(node->trouble, sizeof node->trouble,
-                 "no leader: an election is under way");
-    } else {
-        snprintf(node->trouble, sizeof node->trouble,
-                 "no leader: %zu of %zu voters unreachable: %.180s", away, voters,
-                 list);
-    }
-}
-
-static uint64_t node_lag(const struct node *node, const struct node_status *status)
-{
-    if (!status->leader_known ||
-        (status->role == NODE_LEADER && !engine_settled(node->engine))) {
-        return UINT64_MAX;
-    }
-    uint64_t known = engine_leader_commit(node->engine);
-    return known > status->applied ? known - status->applied : 0;
-}
-
-void node_status(struct node *node, struct node_status *out)
-{
-    *out = (struct node_status){
-        .role = node_role(node),
-        .id = node->identity.node_id,
-        .cluster_id = node->identity.cluster_id,
-        .name = node->options.name,
-        .leader_name = "",
-        .leader_address = "",
-        .last_contact_ms = UINT64_MAX,
-        .lag = UINT64_MAX,
-        .trouble = "",
-    };
-    if (out->role == NODE_FORMING) {
-        out->trouble = node->forming != NULL ? forming_trouble(node->forming) : "";
-        return;
-    }
-    out->term = engine_term(node->engine);
-    out->commit = engine_commit(node->engine);
-    out->applied = node->applier.applied;
-    out->leader_id = engine_leader(node->engine);
-    out->leader_known = out->leader_id != 0;
-    out->last_contact_ms = engine_contact_age_ms(node->engine);
-    out->lag = node_lag(node, out);
-    out->disk_full = node->store != NULL && store_full(node->store);
-    if (out->leader_known) {
-        node_name_of(node, out->leader_id, &out->leader_name, &out->leader_address);
-    } else {
-        node_explain_no_leader(node);
-        out->trouble = node->trouble;
-    }
-}
-
-static void node_reach(struct node *node, struct node_member *member)
-{
-    const struct acquaintance *other = acquaintances_find(&node->others, member->id);
-    member->reachable = member->self || (other != NULL && other->up);
-    if (member->reachable || node->options.link == NULL) {
-        return;
-    }
-    struct link_status status;
-    node->options.link->ops->status(node->options.link, member->peer_address, &status);
-    snprintf(member->reason, sizeof member->reason, "%s",
-             status.reason[0] != '\0' ? status.reason : "not heard yet");
-}
-
-/* The rows are in the registry: their strings live until the loop turns. */
-size_t node_members(struct node *node, struct node_member *out, size_t capacity)
-{
-    if (node->engine == NULL) {
-        return 0;
-    }
-    struct membership *members = &node->members; /* the addresses' memory */
-    engine_membership(node->engine, members);
-    size_t count = members->count < capacity ? members->count : capacity;
-    for (size_t i = 0; i < count; i++) {
-        struct node_member member = {
-            .id = members->rows[i].id,
-            .peer_address = members->rows[i].address,
-            .voter = members->rows[i].voter,
-            .leader = members->rows[i].id == engine_leader(node->engine),
-            .self = members->rows[i].id == node->identity.node_id,
-            .match = engine_match(node->engine, members->rows[i].id),
-        };
-        node_name_of(node, member.id, &member.name, &member.address);
-        node_reach(node, &member);
-        size_t at = i;
-        for (; at > 0 && strcmp(out[at - 1].name, member.name) > 0; at--) {
-            out[at] = out[at - 1];
-        }
-        out[at] = member;
-    }
-    return members->count;
 }
 
 /* --- news

@@ -28,6 +28,12 @@ static void bench_nothing(void *owner)
     (void)owner;
 }
 
+static void bench_wanted(void *owner, uint64_t to)
+{
+    (void)owner;
+    fail_msg("node %llu wants a snapshot", (unsigned long long)to);
+}
+
 static void bench_failed(void *owner, const struct err *err)
 {
     (void)owner;
@@ -127,7 +133,7 @@ void bench_open(struct bench *bench, const struct entry *first, uint64_t term,
         .store = bench->store,
         .election_timeout_ms = ELECTION_MS,
         .heartbeat_ms = HEARTBEAT_MS,
-        .hooks = {bench_send, bench_nothing, bench_nothing, bench_failed},
+        .hooks = {bench_send, bench_nothing, bench_nothing, bench_failed, bench_wanted},
         .owner = bench,
     };
     bench->engine = engine_new(&engine_options, &found);

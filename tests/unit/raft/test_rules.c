@@ -534,6 +534,7 @@ int main(void)
         cmocka_unit_test(a_leader_changes_the_membership_only_when_it_is_settled),
         cmocka_unit_test(a_membership_is_durable_here_before_it_is_sent),
         cmocka_unit_test(a_late_append_does_not_move_the_commit_index_back),
+        cmocka_unit_test(who_installs_a_snapshot_takes_an_append_as_a_heartbeat),
         cmocka_unit_test(a_write_that_was_overwritten_reports_only_what_is_left),
         cmocka_unit_test(a_leader_beats_every_heartbeat_whatever_it_sent_between),
         cmocka_unit_test(a_refused_pre_vote_tells_the_higher_term),

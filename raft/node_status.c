@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Door 2, the questions: who this node is, who leads, who is a member and can be heard.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "raft/node_inside.h"
+
+const char *node_role_name(enum node_role role)
+{
+    switch (role) {
+    case NODE_FORMING:
+        return "forming";
+    case NODE_FOLLOWER:
+        return "follower";
+    case NODE_CANDIDATE:
+        return "candidate";
+    case NODE_LEADER:
+        return "leader";
+    }
+    return "unknown";
+}
+
+const struct registry *node_registry(const struct node *node)
+{
+    return fsm_registry(node->fsm);
+}
+
+struct fsm *node_fsm(struct node *node)
+{
+    return node->fsm;
+}
+
+struct propose *node_propose(struct node *node)
+{
+    return node->propose;
+}
+
+const struct engine *node_engine(const struct node *node)
+{
+    return node->engine;
+}
+
+static enum node_role node_role(const struct node *node)
+{
+    if (node->engine == NULL || node->phase == NODE_PHASE_FORMING) {
+        return NODE_FORMING;
+    }
+    switch (engine_role(node->engine)) {
+    case ENGINE_FOLLOWER:
+        return NODE_FOLLOWER;
+    case ENGINE_CANDIDATE:
+        return NODE_CANDIDATE;
+    case ENGINE_LEADER:
+        return NODE_LEADER;
+    }
+    return NODE_FOLLOWER;
+}
+
+/* What a member is called and where its API is: what it said last, else its row. */
+static void node_name_of(struct node *node, uint64_t id, const char **name,
+                         const char **address)
+{
+    struct member_draft draft;
+    const struct member *row = registry_member(fsm_registry(node->fsm), id);
+    if (node_draft(node, id, &draft)) {
+        *name = draft.name;
+        *address = draft.address;
+    } else {
+        *name = row != NULL ? row->name : "";
+        *address = row != NULL ? row->address : "";
+    }
+}
+
+/* "no leader: 2 of 3 voters unreachable: n2 refused, n3 timed out after 1.2 s" */
+static void node_explain_no_leader(struct node *node)
+{
+    struct node_member members[LIMIT_MEMBERS];
+    size_t count = node_members(node, members, LIMIT_MEMBERS);
+    size_t voters = 0;
+    size_t away = 0;
+    char list[sizeof node->trouble] = "";
+    size_t len = 0;
+    for (size_t i = 0; i < count; i++) {
+        voters += members[i].voter;
+        if (!members[i].voter || members[i].reachable) {
+            continue;
+        }
+        const char *name =
+            members[i].name[0] != '\0' ? members[i].name : members[i].peer_address;
+        int more = snprintf(list + len, sizeof list - len, "%s%s %s",
+                            away > 0 ? ", " : "", name, members[i].reason);
+        len += more > 0 && (size_t)more < sizeof list - len ? (size_t)more : 0;
+        away++;
+    }
+    if (away == 0) {
+        snprintf(node->trouble, sizeof node->trouble,
+                 "no leader: an election is under way");
+    } else {
+        snprintf(node->trouble, sizeof node->trouble,
+                 "no leader: %zu of %zu voters unreachable: %.180s", away, voters,
+                 list);
+    }
+}
+
+static uint64_t node_lag(const struct node *node, const struct node_status *status)
+{
+    if (!status->leader_known ||
+        (status->role == NODE_LEADER && !engine_settled(node->engine))) {
+        return UINT64_MAX;
+    }
+    uint64_t known = engine_leader_commit(node->engine);
+    return known > status->applied ? known - status->applied : 0;
+}
+
+void node_status(struct node *node, struct node_status *out)
+{
+    *out = (struct node_status){
+        .role = node_role(node),
+        .id = node->identity.node_id,
+        .cluster_id = node->identity.cluster_id,
+        .name = node->options.name,
+        .leader_name = "",
+        .leader_address = "",
+        .last_contact_ms = UINT64_MAX,
+        .lag = UINT64_MAX,
+        .trouble = "",
+    };
+    if (out->role == NODE_FORMING) {
+        out->trouble = node->forming != NULL ? forming_trouble(node->forming) : "";
+        return;
+    }
+    out->term = engine_term(node->engine);
+    out->commit = engine_commit(node->engine);
+    out->applied = node->applier.applied;
+    out->leader_id = engine_leader(node->engine);
+    out->leader_known = out->leader_id != 0;
+    out->last_contact_ms = engine_contact_age_ms(node->engine);
+    out->lag = node_lag(node, out);
+    out->disk_full = node->store != NULL && store_full(node->store);
+    if (out->leader_known) {
+        node_name_of(node, out->leader_id, &out->leader_name, &out->leader_address);
+    } else {
+        node_explain_no_leader(node);
+        out->trouble = node->trouble;
+    }
+}
+
+static void node_reach(struct node *node, struct node_member *member)
+{
+    const struct acquaintance *other = acquaintances_find(&node->others, member->id);
+    member->reachable = member->self || (other != NULL && other->up);
+    if (member->reachable || node->options.link == NULL) {
+        return;
+    }
+    struct link_status status;
+    node->options.link->ops->status(node->options.link, member->peer_address, &status);
+    snprintf(member->reason, sizeof member->reason, "%s",
+             status.reason[0] != '\0' ? status.reason : "not heard yet");
+}
+
+/* The rows are in the registry: their strings live until the loop turns. */
+size_t node_members(struct node *node, struct node_member *out, size_t capacity)
+{
+    if (node->engine == NULL) {
+        return 0;
+    }
+    struct membership *members = &node->members; /* the addresses' memory */
+    engine_membership(node->engine, members);
+    size_t count = members->count < capacity ? members->count : capacity;
+    for (size_t i = 0; i < count; i++) {
+        struct node_member member = {
+            .id = members->rows[i].id,
+            .peer_address = members->rows[i].address,
+            .voter = members->rows[i].voter,
+            .leader = members->rows[i].id == engine_leader(node->engine),
+            .self = members->rows[i].id == node->identity.node_id,
+            .match = engine_match(node->engine, members->rows[i].id),
+        };
+        node_name_of(node, member.id, &member.name, &member.address);
+        node_reach(node, &member);
+        size_t at = i;
+        for (; at > 0 && strcmp(out[at - 1].name, member.name) > 0; at--) {
+            out[at] = out[at - 1];
+        }
+        out[at] = member;
+    }
+    return members->count;
+}

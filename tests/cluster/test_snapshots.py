@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A log that is forgotten behind snapshots, and a node that comes back after that."""
+from lib.load import task_body
+from lib.wait import wait_until
+
+BIG = "x" * 900_000
+
+
+def churn(leader, rounds):
+    """Log of some 0.9 MB a round, and hardly any state."""
+    for number in range(rounds):
+        name = f"big{number}"
+        assert leader.call("POST", "/v1/tasks", task_body(name, BIG)).status == 201
+        assert leader.call("DELETE", f"/v1/tasks/{name}").status == 202
+
+
+def log_bytes(node):
+    return sum(path.stat().st_size for path in (node.data / "raft").iterdir())
+
+
+def test_a_node_that_fell_behind_the_log_gets_a_snapshot(cluster):
+    leader = cluster.leader()
+    late = cluster.followers()[0]
+    assert leader.call("POST", "/v1/tasks", task_body("first", "kept")).status == 201
+    late.kill()
+    churn(leader, 110)
+    wait_until("the log is cut", lambda: log_bytes(leader) < 100 * 2**20)
+    late.start()
+    wait_until("it has caught up", lambda: late.ready() and late.index() == leader.index())
+    assert "is installed" in late.log()
+    assert cluster.settled()["first"]["description"] == "kept"
+
+    # what it stands on now survives a restart, and it takes part again
+    late.kill()
+    late.start()
+    assert leader.call("POST", "/v1/tasks", task_body("last", "new")).status == 201
+    assert set(cluster.settled()) == {"first", "last"}
