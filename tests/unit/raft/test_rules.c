@@ -229,6 +229,37 @@ static void a_late_append_does_not_move_the_commit_index_back(void **state)
  * -----------------------------------------------------------------------------------------
  */
 
+static void append_while_installing(bool on)
+{
+    struct rules_view view = {.term = 5,
+                              .state = RAFT_FOLLOWER,
+                              .commit = 3,
+                              .installing = true,
+                              .snapshot_index = 40,
+                              .snapshot_term = 4};
+    struct message message = {.raft.type = RAFT_APPEND_ENTRIES, .entry_count = 1};
+    message.entries = mem_array(1, sizeof *message.entries);
+    message.entries[0] = batch_entry(5);
+    message.raft.append_entries = (struct raft_append_entries){.term = 5,
+                                                               .prev_log_index = 60,
+                                                               .prev_log_term = 5,
+                                                               .leader_commit = 60,
+                                                               .n_entries = 1};
+    assert_int_equal(rules_receive(&view, &message), RULES_FEED);
+    const struct raft_append_entries *append = &message.raft.append_entries;
+    assert_int_equal(append->n_entries,
+                     on ? 0 : 1); /* there is no log to put it into */
+    assert_int_equal(append->prev_log_index, on ? 40 : 60);
+    assert_int_equal(append->leader_commit, on ? 0 : 60);
+    message_close(&message);
+}
+
+static void who_installs_a_snapshot_takes_an_append_as_a_heartbeat(void **state)
+{
+    (void)state;
+    with_and_without(RULE_INSTALLING, append_while_installing);
+}
+
 static void truncated_write(bool on)
 {
     struct bench bench;
