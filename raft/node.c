@@ -392,6 +392,11 @@ static void node_start_engine(struct node *node, struct store_found *found)
                 options.election_timeout_ms);
 }
 
+static void node_store_given_up(void *owner)
+{
+    (void)owner;
+}
+
 /* The store is there: run as a member of the cluster. */
 static int node_become_member(struct node *node, struct err *err)
 {
@@ -406,6 +411,8 @@ static int node_become_member(struct node *node, struct err *err)
              node->options.name, node->identity.node_id, node->identity.cluster_id,
              found.term, entry_log_first(&found.log), entry_log_last(&found.log));
     if (found.has_snapshot && compaction_load(node->store, node->fsm, err) != 0) {
+        store_close(node->store, node_store_given_up, NULL);
+        node->store = NULL;
         entry_log_close(&found.log);
         bytes_unref(found.snapshot.configuration);
         return (int)err->code;
