@@ -103,6 +103,10 @@ static void node_reconcile_rows(struct node *node);
 static void node_turn(struct clock_task *task)
 {
     struct node *node = task->owner;
+    if (node->phase == NODE_PHASE_FAILED && node->failure.code != 0) {
+        node_fail(node, &node->failure);
+        return;
+    }
     if (node->phase != NODE_PHASE_MEMBER) {
         return;
     }
@@ -392,11 +396,6 @@ static void node_start_engine(struct node *node, struct store_found *found)
                 options.election_timeout_ms);
 }
 
-static void node_store_given_up(void *owner)
-{
-    (void)owner;
-}
-
 /* The store is there: run as a member of the cluster. */
 static int node_become_member(struct node *node, struct err *err)
 {
@@ -411,11 +410,13 @@ static int node_become_member(struct node *node, struct err *err)
              node->options.name, node->identity.node_id, node->identity.cluster_id,
              found.term, entry_log_first(&found.log), entry_log_last(&found.log));
     if (found.has_snapshot && compaction_load(node->store, node->fsm, err) != 0) {
-        store_close(node->store, node_store_given_up, NULL);
-        node->store = NULL;
+        /* the store is at work already: the node ends in order, in a turn of its own */
+        node->phase = NODE_PHASE_FAILED;
+        node->failure = *err;
+        node_wake(node);
         entry_log_close(&found.log);
         bytes_unref(found.snapshot.configuration);
-        return (int)err->code;
+        return 0;
     }
     node->phase = NODE_PHASE_MEMBER;
     node_start_engine(node, &found);

@@ -18,7 +18,8 @@
 enum node_phase {
     NODE_PHASE_FORMING,
     NODE_PHASE_MEMBER,
-    NODE_PHASE_FAILED, /* formed, and its store does not open: it waits for its stop */
+    NODE_PHASE_FAILED, /* its store or its state cannot be read: it waits for its stop
+                        */
     NODE_PHASE_STOPPING,
 };
 
@@ -47,6 +48,7 @@ struct node {
     uint64_t door_term;        /* door 1 stands as of this term */
     bool rows_proposed;        /* member rows are on their way: one round at a time */
     struct membership members; /* what node_members() last told of */
+    struct err failure;        /* FAILED: told in the node's own turn */
     char trouble[256];
     void (*stopped)(void *owner);
     void *stopped_owner;
