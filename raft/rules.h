@@ -31,7 +31,7 @@ enum rule {
     RULE_SOLE_VOTER = 1 << 11,     /* 11: a sole voter leads only in a new term */
     RULE_BARRIER = 1 << 12,        /* 13: a new leader proves its term */
     RULE_CANDIDATE = 1 << 13,      /* 18: only a candidate hears of votes for it */
-    RULE_INSTALLING = 1 << 14, /* 5, 7: who installs a snapshot takes no entries */
+    RULE_INSTALLING = 1 << 14,     /* 5, 7: who installs a snapshot takes no entries */
 };
 
 bool rule_on(enum rule rule);
