@@ -21,7 +21,8 @@
 struct transfer;
 
 struct transfer_hooks {
-    void (*send)(void *owner, uint64_t to, struct bytes *frame); /* frame is borrowed */
+    /* frame is borrowed; false: dropped, which is as legal as any loss */
+    bool (*send)(void *owner, uint64_t to, struct bytes *frame);
     /* The store has installed a snapshot: load it, then engine_installed(). */
     void (*installed)(void *owner);
 };
