@@ -22,6 +22,7 @@
 
 #define DAEMON_DRAIN_MS 5000 /* what requests under way have, when all goes well */
 #define MS_NS           1000000
+#define OWN_FILES       256 /* descriptors of log, peers, loop; never for clients */
 
 struct daemon {
     const struct config *config;
@@ -130,6 +131,26 @@ static void link_stop(struct daemon *daemon)
     daemon_part_stopped(daemon);
 }
 
+/* A node whose clients took all descriptors could not go on: its log needs one each 16
+ * MiB. */
+static uint32_t daemon_connections(const struct config *config)
+{
+    struct rlimit files;
+    uint64_t wanted = (uint64_t)config->limits_connections;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY) {
+        return (uint32_t)wanted;
+    }
+    uint64_t own = files.rlim_cur > 2 * OWN_FILES ? OWN_FILES : files.rlim_cur / 2;
+    if (wanted > files.rlim_cur - own) {
+        log_warn("limits.connections is %llu, but the process may open %llu files "
+                 "(ulimit -n): %llu connections at once",
+                 (unsigned long long)wanted, (unsigned long long)files.rlim_cur,
+                 (unsigned long long)(files.rlim_cur - own));
+        wanted = files.rlim_cur - own;
+    }
+    return (uint32_t)wanted;
+}
+
 static int api_part_start(struct daemon *daemon, struct err *err)
 {
     const struct config *config = daemon->config;
@@ -147,7 +168,7 @@ static int api_part_start(struct daemon *daemon, struct err *err)
             },
         .hosts = (const char *const *)config->listen_hosts.items,
         .host_count = config->listen_hosts.count,
-        .max_connections = (uint32_t)config->limits_connections,
+        .max_connections = daemon_connections(config),
         .max_connections_address = (uint32_t)config->limits_connections_per_address,
         .trusted_proxies = (const char *const *)config->limits_trusted_proxies.items,
         .trusted_proxy_count = config->limits_trusted_proxies.count,

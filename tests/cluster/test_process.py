@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """One process: how it is told, how it starts, how it ends."""
+import http.client
 import json
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 
 import pytest
@@ -141,7 +143,6 @@ def test_a_data_folder_that_cannot_be_made_is_4(tmp_path):
 
 
 def test_a_connection_left_open_does_not_hold_up_the_end(dev):
-    import socket
     host, port = dev.api.split(":")
     with socket.create_connection((host, int(port))) as idle, \
             socket.create_connection((host, int(port))) as half:
@@ -149,6 +150,33 @@ def test_a_connection_left_open_does_not_hold_up_the_end(dev):
         idle.sendall(b"GET /v1/health HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert idle.recv(4096).startswith(b"HTTP/1.1 200")
         dev.stop()
+
+
+def test_clients_that_take_every_descriptor_do_not_end_the_node(tmp_path):
+    """The log needs one for each segment; idle clients must leave it some."""
+    node = Node(tmp_path / "n1", "n1")
+    node.prefix = ["prlimit", "--nofile=96:96"]
+    node.start()
+    host, port = node.api.split(":")
+    writer = http.client.HTTPConnection(host, int(port), timeout=PATIENCE)
+    idle = []
+    try:
+        assert "the process may open 96 files" in node.log()
+        wait_until("it leads", node.leads)
+        writer.connect()
+        for number in range(40):  # 20 MB: the log goes on to its next segments
+            while len(idle) < 5 * (number + 1):
+                idle.append(socket.create_connection((host, int(port))))
+            writer.request("POST", "/v1/tasks",
+                           json.dumps(task_body(f"t{number}", "x" * 500000)),
+                           {"Content-Type": "application/json"})
+            answer = writer.getresponse()
+            assert (answer.status, answer.read() != b"") == (201, True)
+    finally:
+        writer.close()
+        for connection in idle:
+            connection.close()
+        node.end()
 
 
 def test_the_ready_line_is_not_said_before_requests_are_answered(dev):

@@ -44,6 +44,7 @@ class Node:
         self.folder = pathlib.Path(folder)
         self.name = name
         self.process = None
+        self.prefix = []  # of the command line
         self.api = None
         self.log_path = self.folder / "log"
         self.data = self.folder / "data"
@@ -64,7 +65,8 @@ class Node:
         assert self.process is None
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                [BINARY, "serve", "--config", str(self.folder / "config.json")],
+                [*self.prefix, BINARY, "serve", "--config",
+                 str(self.folder / "config.json")],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log)
 
     def start(self):
