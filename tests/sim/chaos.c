@@ -15,6 +15,7 @@ static const char *const fault_names[FAULT_COUNT] = {
     [FAULT_AT_OPERATION] = "operation",
     [FAULT_DISK_ERROR] = "error",
     [FAULT_DISK_SLOW] = "slow",
+    [FAULT_DISK_FULL] = "full",
     [FAULT_PARTITION] = "partition",
     [FAULT_PARTITION_ONE_WAY] = "one-way",
     [FAULT_ISOLATE_LEADER] = "isolate",
@@ -116,6 +117,23 @@ static void chaos_break_all(struct world *world)
     }
 }
 
+static void chaos_disk_full(struct sim_node *member)
+{
+    struct world *world = member->world;
+    if (member->full) {
+        transcript_note(world->transcript, "%s: disk has room again", member->name);
+        member->full = false;
+        sim_disk_limit(member->disk, UINT64_MAX);
+        return;
+    }
+    uint64_t room =
+        world_chance(world, 50) ? 0 : world_below(world, 2 * world->segment_bytes);
+    transcript_note(world->transcript, "%s: disk has %" PRIu64 " bytes left",
+                    member->name, room);
+    member->full = true;
+    sim_disk_limit(member->disk, sim_disk_used(member->disk) + room);
+}
+
 static void chaos_partition(struct world *world, uint64_t side, bool one_way)
 {
     transcript_note(world->transcript, "net: partition, apart %02" PRIx64 "%s", side,
@@ -191,6 +209,9 @@ static void chaos_make(struct world *world, enum fault fault)
         break;
     case FAULT_DISK_SLOW:
         chaos_disk_slow(member);
+        break;
+    case FAULT_DISK_FULL:
+        chaos_disk_full(member);
         break;
     case FAULT_PARTITION:
         chaos_partition(world, sim_random_next(&world->random) & all, false);
@@ -273,14 +294,23 @@ static void chaos_storm(struct world *world)
 void chaos_init(struct world *world)
 {
     static const uint32_t weights[FAULT_COUNT] = {
-        [FAULT_KILL] = 10,          [FAULT_POWER_OFF] = 10,
-        [FAULT_STOP] = 5,           [FAULT_LEADER] = 10,
-        [FAULT_MANY] = 4,           [FAULT_AT_OPERATION] = 8,
-        [FAULT_DISK_ERROR] = 3,     [FAULT_DISK_SLOW] = 8,
-        [FAULT_PARTITION] = 12,     [FAULT_PARTITION_ONE_WAY] = 6,
-        [FAULT_ISOLATE_LEADER] = 8, [FAULT_HEAL] = 20,
-        [FAULT_BREAK] = 10,         [FAULT_PAUSE] = 8,
-        [FAULT_WIRE] = 8,           [FAULT_WALL_JUMP] = 2,
+        [FAULT_KILL] = 10,
+        [FAULT_POWER_OFF] = 10,
+        [FAULT_STOP] = 5,
+        [FAULT_LEADER] = 10,
+        [FAULT_MANY] = 4,
+        [FAULT_AT_OPERATION] = 8,
+        [FAULT_DISK_ERROR] = 3,
+        [FAULT_DISK_SLOW] = 8,
+        [FAULT_DISK_FULL] = 4,
+        [FAULT_PARTITION] = 12,
+        [FAULT_PARTITION_ONE_WAY] = 6,
+        [FAULT_ISOLATE_LEADER] = 8,
+        [FAULT_HEAL] = 20,
+        [FAULT_BREAK] = 10,
+        [FAULT_PAUSE] = 8,
+        [FAULT_WIRE] = 8,
+        [FAULT_WALL_JUMP] = 2,
         [FAULT_WIPE] = 3,
     };
     char list[160] = "";
@@ -317,6 +347,8 @@ void chaos_heal(struct world *world)
         struct sim_node *member = &world->members[i];
         sim_node_resume(member);
         sim_disk_latency(member->disk, 50, 2000);
+        sim_disk_limit(member->disk, UINT64_MAX);
+        member->full = false;
         if (member->faulty && member->state == SIM_NODE_UP) {
             sim_node_end(member, SIM_NODE_KILLED, 1000); /* a fault may still be set */
         }

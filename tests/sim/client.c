@@ -96,7 +96,7 @@ static void write_one(struct world *world, struct sim_node *member)
         world_break(world, "%s refuses a write: %s", member->name, err.text);
     }
     transcript_note(world->transcript, "%s: op%" PRIu64 " %s", member->name, op,
-                    rv == 0 ? "submitted" : "refused at the door");
+                    rv == 0 ? "submitted" : err.text);
     mem_free(text);
 }
 

@@ -39,6 +39,7 @@ struct sim_node {
     bool wipe_due;         /* ... as soon as it is down */
     bool paused;
     bool faulty; /* a disk fault is set in this life: it may end by itself */
+    bool full;   /* its disk has a limit, or had one in this life */
     uint32_t life;
     struct sim_disk *disk;
     struct clock *clock;
@@ -66,6 +67,7 @@ enum fault {
     FAULT_AT_OPERATION, /* the power goes at some operation of a disk */
     FAULT_DISK_ERROR,
     FAULT_DISK_SLOW,
+    FAULT_DISK_FULL,
     FAULT_PARTITION,
     FAULT_PARTITION_ONE_WAY,
     FAULT_ISOLATE_LEADER,

@@ -43,7 +43,8 @@ static void sim_node_cannot_go_on(void *owner, const struct err *err)
     if (member->state != SIM_NODE_UP) {
         return;
     }
-    if (!sim_node_disk_fault(member)) {
+    bool full = member->full && err->code == ERR_FULL;
+    if (!full && !sim_node_disk_fault(member)) {
         world_break(member->world, "%s cannot go on: %s", member->name, err->text);
     }
     transcript_note(member->world->transcript, "%s: cannot go on: %s", member->name,
@@ -122,7 +123,8 @@ static void sim_node_power_on(struct sim_node *member)
 static void sim_node_does_not_start(struct sim_node *member, const struct err *err)
 {
     struct world *world = member->world;
-    if (!sim_node_disk_fault(member)) {
+    bool full = member->full && err->code == ERR_FULL;
+    if (!full && !sim_node_disk_fault(member)) {
         world_break(world, "%s does not start: %s", member->name, err->text);
     }
     transcript_note(world->transcript, "%s: does not start: %s", member->name,

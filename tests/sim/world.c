@@ -163,9 +163,8 @@ static void world_tell_state(struct world *world)
     }
 }
 
-static void world_heal(struct world *world)
+static void world_get_well(struct world *world)
 {
-    chaos_heal(world);
     uint64_t first_op = truth_op_count(world->truth);
     uint64_t limit = sim_time_now_us(world->time) + WELL_LIMIT_US;
     world->write_gap_us = world->write_gap_us > 20000 ? world->write_gap_us : 20000;
@@ -241,6 +240,17 @@ static void world_total(struct world *world)
     result->virtual_ms = sim_time_now_us(world->time) / 1000;
 }
 
+/* All lose their power at once: what was acknowledged is on the disks. */
+static void world_power_cycle(struct world *world)
+{
+    for (size_t i = 0; i < world->count; i++) {
+        if (world->members[i].state == SIM_NODE_UP) {
+            sim_node_end(&world->members[i], SIM_NODE_POWER_OFF, 1000);
+        }
+    }
+    world_get_well(world);
+}
+
 static void world_live(struct world *world)
 {
     world_open(world);
@@ -252,7 +262,11 @@ static void world_live(struct world *world)
     while (sim_time_now_us(world->time) < chaos_us) {
         world_step(world);
     }
-    world_heal(world);
+    chaos_heal(world);
+    world_get_well(world);
+    if (world_chance(world, 40)) {
+        world_power_cycle(world);
+    }
     world_end(world);
     world_total(world);
     world_close(world);
