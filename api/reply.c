@@ -13,8 +13,6 @@
 #include "base/mem.h"
 #include "json/jsontext.h"
 
-#define REPLY_TURN_BYTES (64 * 1024)
-
 static const char *status_reason(int status)
 {
     switch (status) {
@@ -197,7 +195,7 @@ static void reply_not_taken(struct clock_timer *timer)
     shutdown(h2o_socket_get_fd(socket), SHUT_RDWR); /* the write under way fails */
 }
 
-static void reply_wait_for_client(struct call *call)
+void reply_wait_for_client(struct call *call)
 {
     call->timer.fire = reply_not_taken;
     call->timer.owner = call;
@@ -205,8 +203,7 @@ static void reply_wait_for_client(struct call *call)
                       clock_now_ms(call->api->options.clock) + LIMIT_ANSWER_MS);
 }
 
-/* Everything but the body. From here on the call is answered. */
-static void reply_begin(struct call *call, int status, size_t bytes, bool json)
+void reply_begin(struct call *call, int status, size_t bytes, bool json)
 {
     h2o_req_t *req = call->req;
     assert(call_open(call));
@@ -298,83 +295,4 @@ h2o_iovec_t reply_refusal(struct api *api, h2o_req_t *req, const char *format, .
     put_headers(api, req, id, 0);
     log_debug("request: id=%s refused by its form: status=%d", id, req->res.status);
     return copy;
-}
-
-/* --- long answers
- * ------------------------------------------------------------------------------ */
-
-struct reply_generator {
-    h2o_generator_t super;
-    struct call *call; /* ends with the request, as this does */
-    struct reply_stream stream;
-    struct buf out;
-    bool first;
-};
-
-/* The request has ended, by an answer or a client that went. */
-static void reply_stream_dispose(void *memory)
-{
-    struct reply_generator *generator = memory;
-    registry_thaw(generator->stream.frozen);
-    buf_close(&generator->out);
-}
-
-/* Fill one turn; true at the end. */
-static bool reply_fill(struct reply_generator *generator)
-{
-    struct buf *out = &generator->out;
-    while (out->len < REPLY_TURN_BYTES) {
-        size_t before = out->len;
-        if (!generator->first) {
-            buf_put_u8(out, ',');
-        }
-        size_t item = out->len;
-        if (!generator->stream.next(&generator->stream, out)) {
-            memmove(out->data + before, out->data + item, out->len - item);
-            out->len -= item - before; /* the comma no item follows */
-            buf_put_u8(out, '\n');
-            return true;
-        }
-        generator->first = false;
-    }
-    return false;
-}
-
-static void reply_proceed(h2o_generator_t *super, h2o_req_t *req)
-{
-    struct reply_generator *generator = (struct reply_generator *)(void *)super;
-    buf_clear(&generator->out);
-    bool end = reply_fill(generator);
-    h2o_iovec_t piece = h2o_iovec_init((char *)generator->out.data, generator->out.len);
-    reply_wait_for_client(generator->call);
-    h2o_send(req, &piece, 1, end ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);
-}
-
-void reply_stream(struct call *call, int status, struct reply_stream *stream)
-{
-    h2o_req_t *req = call->req;
-    struct reply_generator *generator =
-        h2o_mem_alloc_shared(&req->pool, sizeof *generator, reply_stream_dispose);
-    *generator = (struct reply_generator){
-        .super = {.proceed = reply_proceed},
-        .call = call,
-        .stream = *stream,
-        .out = stream->head, /* owned here now */
-        .first = true,
-    };
-    bool end = reply_fill(generator);
-    reply_begin(call, status, generator->out.len, true);
-    if (end) {
-        req->res.content_length = generator->out.len;
-    } else if (req->version < 0x101) {
-        req->http1_is_persistent = 0; /* no chunks: the end of the answer is its end */
-    }
-    h2o_start_response(req, &generator->super);
-    h2o_iovec_t piece = h2o_iovec_init((char *)generator->out.data, generator->out.len);
-    if (call->head) {
-        h2o_send(req, NULL, 0, H2O_SEND_STATE_FINAL);
-    } else {
-        h2o_send(req, &piece, 1,
-                 end ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);
-    }
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Answers: JSON bodies and the headers every answer has (spec/muster.md 3). */
+/* Answers: JSON bodies and the headers every answer has (spec/muster.md 3). Long ones:
+ * api/stream.h. */
 #ifndef API_REPLY_H
 #define API_REPLY_H
 
 #include "api/call.h"
 #include "base/buf.h"
-#include "registry/registry.h"
 
 enum reply_name {
     REPLY_ACCEPT_PATCH,
@@ -35,20 +35,13 @@ void reply_error(struct call *call, int status, const char *code, const char *fo
 h2o_iovec_t reply_refusal(struct api *api, h2o_req_t *req, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* A long answer from a frozen root, at most 64 KiB a turn (or one item). `next` appends
- * one item and returns true, or appends the end of the body and returns false; commas
- * are put between items. The client is cut if it does not take a turn in
- * LIMIT_ANSWER_MS. */
-struct reply_stream {
-    const struct registry *frozen; /* one reference, taken over */
-    bool (*next)(struct reply_stream *stream, struct buf *out);
-    struct buf head; /* opens the body; taken over */
-    union {
-        struct map_cursor cursor;
-        void *arg; /* in the request's pool */
-    };
-    const void *filter; /* in the request's pool */
-};
-void reply_stream(struct call *call, int status, struct reply_stream *stream);
+/* --- for api/stream.c --- */
+
+/* The answer's head, all but its length. The call is answered from here on. */
+void reply_begin(struct call *call, int status, size_t bytes, bool json);
+
+/* Cut the connection if the client has not taken what is sent now in LIMIT_ANSWER_MS.
+ */
+void reply_wait_for_client(struct call *call);
 
 #endif

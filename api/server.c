@@ -24,6 +24,7 @@
 #include "api/reply.h"
 #include "api/router.h"
 #include "api/server_internal.h"
+#include "api/stream.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -281,6 +282,7 @@ static void api_configure(struct api *api)
     api->accept.hosts = api->config.hosts;
     uv_idle_init(api->options.loop, &api->last);
     api->last.data = api;
+    stream_open(api);
 }
 
 static char **copy_list(const char *const *list, size_t count)
@@ -362,7 +364,7 @@ static void api_freed(uv_handle_t *handle)
 }
 
 /* libuv calls closing callbacks in the reverse order of closing: `last` is closed
- * first, so h2o's timers, which stand in the same memory, are gone when it is freed. */
+ * first, so what else stands in the same memory is gone when it is freed. */
 void api_settle(struct api *api)
 {
     if (!api->stopping || api->listener_open || api->connection_count > 0 ||
@@ -372,6 +374,7 @@ void api_settle(struct api *api)
     api->disposed = true;
     clock_timer_stop(api->options.clock, &api->drain);
     uv_close((uv_handle_t *)&api->last, api_freed);
+    stream_close(api);
     h2o_context_dispose(&api->context);
     h2o_config_dispose(&api->config);
 }

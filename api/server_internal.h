@@ -11,6 +11,7 @@
 struct call;
 struct connection;
 struct lingering;
+struct stream;
 struct work;
 
 struct api {
@@ -33,6 +34,11 @@ struct api {
     size_t lingering_count;
     struct work *work; /* api/work.c: the first is in the pool */
     struct work **last_work;
+    struct stream *streams; /* api/stream.c: that wait for their turn */
+    struct stream **last_stream;
+    uv_idle_t stream_idle;
+    uint64_t stream_round;    /* uv_now() of the round ... */
+    uint64_t stream_spent_ns; /* ... and what turns have taken of it */
     bool stopping;
     bool drained; /* stopping, and nothing new may wait for an outcome */
     bool listener_open;

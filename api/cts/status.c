@@ -6,6 +6,7 @@
 #include "api/reply.h"
 #include "api/router.h"
 #include "api/server_internal.h"
+#include "api/stream.h"
 #include "json/jsontext.h"
 #include "json/status_json.h"
 
@@ -44,38 +45,36 @@ static bool status_filter(struct call *call, struct status_filter *filter)
     return true;
 }
 
-static bool status_next(struct reply_stream *stream, struct buf *out)
+static enum stream_step status_next(struct stream_source *source, struct buf *out)
 {
-    const struct status_filter *filter = stream->filter;
-    const struct task *task = NULL;
-    do {
-        task = registry_task_next(&stream->cursor);
-    } while (task != NULL && !status_json_matches(task, filter));
+    const struct status_filter *filter = source->arg;
+    const struct task *task = registry_task_next(&source->cursor);
     if (task == NULL) {
         buf_put_u8(out, '}');
-        return false;
+        return STREAM_END;
+    }
+    if (!status_json_matches(task, filter)) {
+        return STREAM_SKIPPED;
     }
     status_json_put_entry(out, task, filter);
-    return true;
+    return STREAM_ITEM;
 }
 
 void cts_status_tasks(struct call *call)
 {
-    struct status_filter filter;
-    if (!status_filter(call, &filter)) {
+    struct status_filter *filter = h2o_mem_alloc_pool(&call->req->pool, sizeof *filter);
+    if (!status_filter(call, filter)) {
         return;
     }
-    struct status_filter *kept = h2o_mem_alloc_pool(&call->req->pool, sizeof *kept);
-    *kept = filter;
-    struct reply_stream stream = {
+    struct stream_source source = {
         .frozen = registry_freeze(call_registry(call)),
         .next = status_next,
-        .filter = kept,
+        .arg = filter,
     };
-    registry_task_seek(stream.frozen, 0, &stream.cursor);
-    buf_init(&stream.head);
-    buf_put_u8(&stream.head, '{');
-    reply_stream(call, 200, &stream);
+    registry_task_seek(source.frozen, 0, &source.cursor);
+    buf_init(&source.head);
+    buf_put_u8(&source.head, '{');
+    stream_start(call, &source);
 }
 
 void cts_status_task(struct call *call)

@@ -7,6 +7,7 @@
 #include "api/reply.h"
 #include "api/router.h"
 #include "api/server_internal.h"
+#include "api/stream.h"
 #include "api/work.h"
 #include "base/mem.h"
 #include "json/jsontext.h"
@@ -51,29 +52,29 @@ static const struct registry *call_registry(const struct call *call)
  * ------------------------------------------------------------------------------------
  */
 
-static bool tasks_next(struct reply_stream *stream, struct buf *out)
+static enum stream_step tasks_next(struct stream_source *source, struct buf *out)
 {
-    const struct task *task = registry_task_next(&stream->cursor);
+    const struct task *task = registry_task_next(&source->cursor);
     if (task == NULL) {
         buf_printf(out, "]}");
-        return false;
+        return STREAM_END;
     }
     task_json_put(out, task);
-    return true;
+    return STREAM_ITEM;
 }
 
 void cts_tasks_list(struct call *call)
 {
-    struct reply_stream stream = {
+    struct stream_source source = {
         .frozen = registry_freeze(call_registry(call)),
         .next = tasks_next,
     };
-    registry_task_seek(stream.frozen, 0, &stream.cursor);
-    buf_init(&stream.head);
-    buf_printf(&stream.head, "{\"request_id\":");
-    jsontext_put_text(&stream.head, call->request_id);
-    buf_printf(&stream.head, ",\"tasks\":[");
-    reply_stream(call, 200, &stream);
+    registry_task_seek(source.frozen, 0, &source.cursor);
+    buf_init(&source.head);
+    buf_printf(&source.head, "{\"request_id\":");
+    jsontext_put_text(&source.head, call->request_id);
+    buf_printf(&source.head, ",\"tasks\":[");
+    stream_start(call, &source);
 }
 
 /* Does If-None-Match name this revision, weakly or strongly, or anything? */

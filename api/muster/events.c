@@ -10,12 +10,13 @@
 #include "api/reply.h"
 #include "api/router.h"
 #include "api/server_internal.h"
+#include "api/stream.h"
 #include "json/event_json.h"
 #include "json/jsontext.h"
 
 #define EVENTS_DEFAULT   100
 #define EVENTS_MOST      1000
-#define EVENTS_LOOKED_AT 10000
+#define EVENTS_LOOKED_AT 100000
 
 struct events_walk {
     uint64_t after;       /* the last one looked at */
@@ -88,25 +89,28 @@ static bool events_fits(const struct events_walk *walk, const struct event *even
            (walk->task == NULL || strcmp(walk->task, event->task) == 0);
 }
 
-static bool events_next(struct reply_stream *stream, struct buf *out)
+static enum stream_step events_next(struct stream_source *source, struct buf *out)
 {
-    struct events_walk *walk = stream->arg;
-    const struct event_log *log = registry_events(stream->frozen);
+    struct events_walk *walk = source->arg;
+    const struct event_log *log = registry_events(source->frozen);
     const struct event *event = NULL;
-    while (walk->left > 0 && walk->looks > 0 &&
-           (event = event_log_after(log, walk->after)) != NULL) {
-        walk->after = event->seq;
-        walk->looks--;
-        if (events_fits(walk, event)) {
-            walk->left--;
-            event_json_put(out, event);
-            return true;
-        }
+    if (walk->left > 0 && walk->looks > 0) {
+        event = event_log_after(log, walk->after);
     }
-    buf_printf(out,
-               "],\"first\":%" PRIu64 ",\"last\":%" PRIu64 ",\"next\":%" PRIu64 "}",
-               log->first, log->next - 1, walk->after);
-    return false;
+    if (event == NULL) {
+        buf_printf(out,
+                   "],\"first\":%" PRIu64 ",\"last\":%" PRIu64 ",\"next\":%" PRIu64 "}",
+                   log->first, log->next - 1, walk->after);
+        return STREAM_END;
+    }
+    walk->after = event->seq;
+    walk->looks--;
+    if (!events_fits(walk, event)) {
+        return STREAM_SKIPPED;
+    }
+    walk->left--;
+    event_json_put(out, event);
+    return STREAM_ITEM;
 }
 
 void events_list(struct call *call)
@@ -128,14 +132,14 @@ void events_list(struct call *call)
         .type = type,
         .task = task,
     };
-    struct reply_stream stream = {
+    struct stream_source source = {
         .frozen = registry_freeze(node_registry(call->api->node)),
         .next = events_next,
         .arg = walk,
     };
-    buf_init(&stream.head);
-    buf_printf(&stream.head, "{\"request_id\":");
-    jsontext_put_text(&stream.head, call->request_id);
-    buf_printf(&stream.head, ",\"events\":[");
-    reply_stream(call, 200, &stream);
+    buf_init(&source.head);
+    buf_printf(&source.head, "{\"request_id\":");
+    jsontext_put_text(&source.head, call->request_id);
+    buf_printf(&source.head, ",\"events\":[");
+    stream_start(call, &source);
 }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <cmocka.h>
 
@@ -510,6 +511,91 @@ static void a_client_that_takes_its_time_is_not_cut(void **state)
     client_close(&client);
 }
 
+/* --- long answers
+ * ------------------------------------------------------------------------------ */
+
+#define READERS 20
+
+/* READERS clients that ask for a list of 4 MB, one after the other. */
+static void ask_for_lists(struct bench *bench, struct client *clients)
+{
+    char *body = large_body();
+    char *name = strstr(body, "large");
+    for (int i = 0; i < 40; i++) {
+        name[0] = (char)(i < 26 ? 'a' + i : 'A' + i - 26);
+        expect(bench, "POST /v1/tasks", body, 201);
+    }
+    mem_free(body);
+    for (size_t i = 0; i < READERS; i++) {
+        client_open(bench, &clients[i]);
+        client_send(&clients[i], i % 2 == 0 ? "GET /v1/tasks" : "GET /v1/status/tasks");
+        client_send(&clients[i], " HTTP/1.1\r\nHost: localhost\r\n"
+                                 "Connection: close\r\n\r\n");
+    }
+}
+
+static void many_long_answers_come_to_their_end_and_let_others_in(void **state)
+{
+    struct bench *bench = *state;
+    struct client clients[READERS];
+    size_t bytes[READERS] = {0};
+    bool done[READERS] = {false};
+    ask_for_lists(bench, clients);
+    size_t ended = 0;
+    while (ended < READERS) {
+        expect(bench, "GET /v1/health", NULL, 200);
+        bench_turn(bench);
+        for (size_t i = 0; i < READERS; i++) {
+            static char piece[1024 * 1024];
+            ssize_t len = recv(clients[i].fd, piece, sizeof piece, MSG_DONTWAIT);
+            bytes[i] += len > 0 ? (size_t)len : 0;
+            if (len == 0 && !done[i]) {
+                done[i] = true;
+                ended++;
+            }
+        }
+    }
+    for (size_t i = 0; i < READERS; i++) {
+        assert_true(bytes[i] > (i % 2 == 0 ? 4000000 : 4000));
+        client_close(&clients[i]);
+    }
+}
+
+static void a_stop_cuts_long_answers_wherever_they_are(void **state)
+{
+    struct bench *bench = *state;
+    struct client clients[READERS];
+    ask_for_lists(bench, clients);
+    for (int i = 0; i < 3; i++) {
+        bench_turn(bench); /* some are sent, some wait for their turn */
+    }
+    bench_stop(bench, 0);
+    while (!bench->stopped) {
+        bench_advance(bench, 1);
+        bench_turn(bench);
+    }
+    for (size_t i = 0; i < READERS; i++) {
+        client_close(&clients[i]);
+    }
+}
+
+static void a_reader_that_goes_leaves_the_others_their_turn(void **state)
+{
+    struct bench *bench = *state;
+    struct client clients[READERS];
+    ask_for_lists(bench, clients);
+    for (int i = 0; i < 3; i++) {
+        bench_turn(bench);
+    }
+    for (size_t i = 0; i < READERS; i++) {
+        client_reset(&clients[i]);
+    }
+    struct answer answer;
+    bench_exchange(bench, "GET /v1/events?limit=1000", NULL, 0, &answer);
+    assert_int_equal(answer.status, 200);
+    buf_close(&answer.body);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_bench, close_bench)
@@ -533,6 +619,9 @@ int main(void)
         TEST(a_stop_waits_for_bodies_in_the_pool),
         TEST(a_client_that_takes_no_answer_is_cut),
         TEST(a_client_that_takes_its_time_is_not_cut),
+        TEST(many_long_answers_come_to_their_end_and_let_others_in),
+        TEST(a_stop_cuts_long_answers_wherever_they_are),
+        TEST(a_reader_that_goes_leaves_the_others_their_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

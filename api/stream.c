@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*           ┌────────── nothing to send: all was skipped ─────────┐
+ *           ▼                                                     │
+ *   ──▶ WAITING ──a round has time left──▶ its turn ──h2o_send──▶ SENDING
+ *           ▲                                 └──the end──▶ answered │
+ *           └──────────────── the client has taken it ◀──────────────┘
+ *
+ * The answer begins with the first turn that has something to send; if that is also the
+ * end, it has a length and no chunks. The request may end while its stream waits (the
+ * drain of a stop): it then leaves the queue. */
+#include "api/stream.h"
+
+#include <string.h>
+
+#include "api/reply.h"
+#include "api/server_internal.h"
+
+struct stream {
+    h2o_generator_t super;
+    struct call *call; /* ends with the request, as this does */
+    struct stream_source source;
+    struct buf out;
+    bool begun;   /* the answer's head is out */
+    bool ended;   /* the source has come to its end */
+    bool first;   /* no item yet */
+    bool waiting; /* in the queue */
+    struct stream *next;
+};
+
+static void stream_idle(uv_idle_t *idle);
+
+static void stream_enqueue(struct api *api, struct stream *stream)
+{
+    if (api->streams == NULL) {
+        uv_idle_start(&api->stream_idle, stream_idle);
+    }
+    stream->waiting = true;
+    stream->next = NULL;
+    *api->last_stream = stream;
+    api->last_stream = &stream->next;
+}
+
+static void stream_dequeue(struct api *api, struct stream *stream)
+{
+    struct stream **at = &api->streams;
+    while (*at != stream) {
+        at = &(*at)->next;
+    }
+    *at = stream->next;
+    if (stream->next == NULL) {
+        api->last_stream = at;
+    }
+    stream->waiting = false;
+    if (api->streams == NULL) {
+        uv_idle_stop(&api->stream_idle);
+    }
+}
+
+/* The request has ended, by an answer or a client that went. */
+static void stream_dispose(void *memory)
+{
+    struct stream *stream = memory;
+    if (stream->waiting) {
+        stream_dequeue(stream->source.api, stream);
+    }
+    registry_thaw(stream->source.frozen);
+    buf_close(&stream->out);
+}
+
+/* One item, and the comma before it. */
+static enum stream_step stream_step(struct stream *stream)
+{
+    struct buf *out = &stream->out;
+    size_t before = out->len;
+    if (!stream->first) {
+        buf_put_u8(out, ',');
+    }
+    size_t item = out->len;
+    enum stream_step step = stream->source.next(&stream->source, out);
+    switch (step) {
+    case STREAM_ITEM:
+        stream->first = false;
+        return step;
+    case STREAM_SKIPPED:
+        out->len = before;
+        return step;
+    case STREAM_END:
+        memmove(out->data + before, out->data + item, out->len - item);
+        out->len -= item - before;
+        buf_put_u8(out, '\n');
+        return step;
+    }
+    return step;
+}
+
+static void stream_fill(struct stream *stream)
+{
+    uint64_t end_ns = uv_hrtime() + STREAM_TURN_US * 1000;
+    while (!stream->ended && stream->out.len < STREAM_TURN_BYTES &&
+           uv_hrtime() < end_ns) {
+        stream->ended = stream_step(stream) == STREAM_END;
+    }
+}
+
+static void stream_begin(struct stream *stream)
+{
+    h2o_req_t *req = stream->call->req;
+    stream->begun = true;
+    reply_begin(stream->call, 200, stream->out.len, true);
+    if (stream->ended) {
+        req->res.content_length = stream->out.len;
+    } else if (req->version < 0x101) {
+        req->http1_is_persistent = 0; /* no chunks: the end of the answer is its end */
+    }
+    h2o_start_response(req, &stream->super);
+}
+
+static void stream_turn(struct stream *stream)
+{
+    struct call *call = stream->call;
+    stream_fill(stream);
+    if (stream->out.len == 0) {
+        stream_enqueue(call->api, stream);
+        return;
+    }
+    if (!stream->begun) {
+        stream_begin(stream);
+    } else {
+        reply_wait_for_client(call);
+    }
+    if (call->head) {
+        h2o_send(call->req, NULL, 0, H2O_SEND_STATE_FINAL);
+        return;
+    }
+    h2o_iovec_t piece = h2o_iovec_init((char *)stream->out.data, stream->out.len);
+    h2o_send(call->req, &piece, 1,
+             stream->ended ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);
+}
+
+/* Is there time left in this round of the loop? */
+static bool stream_round_left(struct api *api)
+{
+    uint64_t round = uv_now(api->options.loop);
+    if (api->stream_round != round) {
+        api->stream_round = round;
+        api->stream_spent_ns = 0;
+    }
+    return api->stream_spent_ns < STREAM_ROUND_US * 1000;
+}
+
+static void stream_run(struct api *api, struct stream *stream)
+{
+    uint64_t begin_ns = uv_hrtime();
+    stream_turn(stream);
+    api->stream_spent_ns += uv_hrtime() - begin_ns;
+}
+
+/* Those that wait now: who comes back to the queue waits for the next round. */
+static void stream_idle(uv_idle_t *idle)
+{
+    struct api *api = idle->data;
+    size_t count = 0;
+    for (const struct stream *at = api->streams; at != NULL; at = at->next) {
+        count++;
+    }
+    while (count-- > 0 && api->streams != NULL && stream_round_left(api)) {
+        struct stream *stream = api->streams;
+        stream_dequeue(api, stream);
+        stream_run(api, stream);
+    }
+}
+
+/* The client has taken the last turn. */
+static void stream_proceed(h2o_generator_t *super, h2o_req_t *req)
+{
+    struct stream *stream = (struct stream *)(void *)super;
+    (void)req;
+    buf_clear(&stream->out);
+    stream_enqueue(stream->source.api, stream);
+}
+
+void stream_start(struct call *call, struct stream_source *source)
+{
+    struct api *api = call->api;
+    struct stream *stream =
+        h2o_mem_alloc_shared(&call->req->pool, sizeof *stream, stream_dispose);
+    *stream = (struct stream){
+        .super = {.proceed = stream_proceed},
+        .call = call,
+        .source = *source,
+        .out = source->head, /* owned here now */
+        .first = true,
+    };
+    stream->source.api = api;
+    if (api->streams == NULL && stream_round_left(api)) {
+        stream_run(api, stream);
+    } else {
+        stream_enqueue(api, stream);
+    }
+}
+
+void stream_open(struct api *api)
+{
+    uv_idle_init(api->options.loop, &api->stream_idle);
+    api->stream_idle.data = api;
+    api->last_stream = &api->streams;
+}
+
+void stream_close(struct api *api)
+{
+    uv_close((uv_handle_t *)&api->stream_idle, NULL);
+}

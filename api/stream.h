@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Long answers from a frozen root, in turns: no read may hold up the loop, for it would
+ * cost the leader its place.
+ *
+ * A turn ends after STREAM_TURN_BYTES or STREAM_TURN_US, whichever comes first, and in
+ * one round of the loop all streams together get STREAM_ROUND_US; who comes later waits
+ * for the next round, in order. A client that does not take a turn in LIMIT_ANSWER_MS
+ * is cut. */
+#ifndef API_STREAM_H
+#define API_STREAM_H
+
+#include "api/call.h"
+#include "base/buf.h"
+#include "registry/registry.h"
+
+#define STREAM_TURN_BYTES (64 * 1024)
+#define STREAM_TURN_US    1000
+#define STREAM_ROUND_US   2000
+
+struct api;
+
+enum stream_step {
+    STREAM_ITEM,    /* one item is appended */
+    STREAM_SKIPPED, /* looked at something that is not shown; nothing is appended */
+    STREAM_END,     /* the end of the body is appended */
+};
+
+struct stream_source {
+    const struct registry *frozen; /* one reference, taken over */
+    enum stream_step (*next)(struct stream_source *source, struct buf *out);
+    struct buf head; /* opens the body; taken over */
+    struct map_cursor cursor;
+    void *arg;       /* in the request's pool, or NULL */
+    struct api *api; /* set by stream_start() */
+};
+
+/* Answer the call with all the items, commas between them. */
+void stream_start(struct call *call, struct stream_source *source);
+
+/* One for an api. */
+void stream_open(struct api *api);
+void stream_close(struct api *api); /* none is under way any more */
+
+#endif
