@@ -67,5 +67,5 @@ def test_events_are_filtered(busy):
 @pytest.mark.parametrize("query", [
     "after=-1", "after=x", "after=", "after=1&after=2", "after=99999999999999999999",
     "limit=0", "limit=1001", "limit=1x", "type=nothing", "type=", "task=a&task=b"])
-def test_wrong_questions(busy, query):
-    assert busy.call("GET", f"/v1/events?{query}").status == 400
+def test_wrong_questions(shared, query):
+    assert shared.call("GET", f"/v1/events?{query}").status == 400

@@ -34,13 +34,13 @@ def wide(count, bytes_each=0):
     ("/v1/status/cluster", {"GET", "HEAD"}), ("/v1/health", {"GET", "HEAD"}),
     ("/v1/events", {"GET", "HEAD"}),
 ])
-def test_another_method_is_405_with_all_that_are_allowed(node, path, allowed):
+def test_another_method_is_405_with_all_that_are_allowed(shared, path, allowed):
     for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "FOO"} - allowed:
-        answer = node.call(method, path)
+        answer = shared.call(method, path)
         assert answer.status == 405, method
         assert set(answer.headers["Allow"].split(", ")) == allowed | {"OPTIONS"}
         assert method in answer.json["error"]["message"]
-    options = node.call("OPTIONS", path)
+    options = shared.call("OPTIONS", path)
     assert (options.status, options.body) == (200, b"")
     assert set(options.headers["Allow"].split(", ")) == allowed | {"OPTIONS"}
     assert options.headers["Access-Control-Allow-Origin"] == "*"
@@ -50,20 +50,20 @@ def test_another_method_is_405_with_all_that_are_allowed(node, path, allowed):
     "/", "/v1", "/v1/", "/v1/tasks/", "/v1/tasks/a/b", "/v1/tasks//", "//v1/tasks",
     "/v2/tasks", "/v1/v1/tasks", "/v1/nothing", "/tasks/a/b/c/d/e/f", "/v1/tasks/a%2Fb",
     "/v1/./tasks", "/v1/x/../tasks"])
-def test_an_unknown_path_is_404_as_json(node, path):
-    answer = exchange(node.api, head("GET", path))
+def test_an_unknown_path_is_404_as_json(shared, path):
+    answer = exchange(shared.api, head("GET", path))
     assert answer.status == 404
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.json["error"]["message"]
-    assert exchange(node.api, head("OPTIONS", path)).status == 200
+    assert exchange(shared.api, head("OPTIONS", path)).status == 200
 
 
 @pytest.mark.parametrize("path", ["/v1/tasks/%", "/v1/tasks/%0", "/v1/tasks/%zz",
                                   "/v1/tasks/%00", "/v1/tasks?a=%", "v1/tasks", "*",
                                   "/v1/tasks?" + "&".join(f"a{n}" for n in range(17))])
-def test_a_broken_target_is_400(node, path):
-    assert exchange(node.api, head("GET", path)).status in (400, 404)
-    assert exchange(node.api, head("OPTIONS", "*")).status == 200
+def test_a_broken_target_is_400(shared, path):
+    assert exchange(shared.api, head("GET", path)).status in (400, 404)
+    assert exchange(shared.api, head("OPTIONS", "*")).status == 200
 
 
 def test_head_is_get_without_a_body(node):
@@ -78,9 +78,9 @@ def test_head_is_get_without_a_body(node):
             assert raw.send(head("GET", "/v1/health")).answer().status == 200
 
 
-def test_an_absolute_target_counts_by_its_path_if_it_names_the_host(node):
-    assert exchange(node.api, head("GET", "http://localhost/v1/health")).status == 200
-    assert exchange(node.api, head("GET", "http://other/v1/health")).status == 400
+def test_an_absolute_target_counts_by_its_path_if_it_names_the_host(shared):
+    assert exchange(shared.api, head("GET", "http://localhost/v1/health")).status == 200
+    assert exchange(shared.api, head("GET", "http://other/v1/health")).status == 400
 
 
 # --- headers -------------------------------------------------------------------------
@@ -88,11 +88,11 @@ def test_an_absolute_target_counts_by_its_path_if_it_names_the_host(node):
 @pytest.mark.parametrize("given, kept", [
     ("abc", True), ("A.b_c-9", True), ("x" * 64, True), ("x" * 65, False), ("", False),
     ("a b", False), ("a/b", False), ("ä", False)])
-def test_a_valid_request_id_is_kept(node, given, kept):
+def test_a_valid_request_id_is_kept(shared, given, kept):
     for path in ("/v1/tasks/none", "/v1/tasks", "/v1/nothing"):
         sent = head("GET", path).replace(b"\r\n\r\n", b"\r\nX-Request-Id: " +
                                          given.encode() + b"\r\n\r\n")
-        answer = exchange(node.api, sent)
+        answer = exchange(shared.api, sent)
         assert (answer.headers["X-Request-Id"] == given) is kept
         assert answer.json["request_id"] == answer.headers["X-Request-Id"]
 
@@ -134,15 +134,15 @@ def test_a_loopback_listener_is_written_to_by_a_name_of_its_own(tmp_path, host, 
 
 # --- connections ---------------------------------------------------------------------
 
-def test_a_connection_is_kept_and_closed_as_asked(node):
-    with Raw(node.api) as raw:
+def test_a_connection_is_kept_and_closed_as_asked(shared):
+    with Raw(shared.api) as raw:
         for _ in range(3):
             answer = raw.send(head("GET", "/v1/health")).answer()
             assert answer.headers["Connection"] == "keep-alive"
         answer = raw.send(head("GET", "/v1/health", "Connection: close")).answer()
         assert answer.headers["Connection"] == "close"
         assert raw.closed()
-    with Raw(node.api) as raw:
+    with Raw(shared.api) as raw:
         assert raw.send(b"GET /v1/tasks HTTP/1.0\r\n\r\n").answer().status == 200
         assert raw.closed()
 
@@ -217,13 +217,13 @@ def test_a_client_that_goes_before_its_answer_harms_nobody(node):
     b"GET /v1/health HTTP/1.1\r\nHost : localhost\r\n\r\n",
     b"GET /v1/health HTTP/1.1\r\n\0Host: localhost\r\n\r\n",
     b"GET  /v1/health HTTP/1.1\r\nHost: localhost\r\n\r\n"])
-def test_rubbish_is_refused_and_the_node_goes_on(node, rubbish):
-    with Raw(node.api) as raw:
+def test_rubbish_is_refused_and_the_node_goes_on(shared, rubbish):
+    with Raw(shared.api) as raw:
         raw.send(rubbish).end()
         answer = raw.answer()
         assert answer is None or answer.status == 400
         assert raw.closed()
-    assert node.call("GET", "/v1/health").status == 200
+    assert shared.call("GET", "/v1/health").status == 200
 
 
 @pytest.mark.parametrize("lines", [
@@ -238,10 +238,10 @@ def test_rubbish_is_refused_and_the_node_goes_on(node, rubbish):
     ["Content-Length: 99999999999999999999999"],
     ["Host: other"], ["Content-Length: 2", "X-A: b", " folded: c"],
 ])
-def test_what_two_servers_may_read_differently_is_refused(node, lines):
+def test_what_two_servers_may_read_differently_is_refused(shared, lines):
     sent = head("POST", "/v1/tasks", "Content-Type: application/json", *lines)
     for request in (sent + b"2\r\n{}\r\n0\r\n\r\n", sent.replace(b"\r\n", b"\n") + b"{}"):
-        with Raw(node.api) as raw:
+        with Raw(shared.api) as raw:
             raw.send(request + head("DELETE", "/v1/tasks/none")).end()
             answer = raw.answer()
             assert answer.status in (400, 413)
@@ -250,15 +250,15 @@ def test_what_two_servers_may_read_differently_is_refused(node, lines):
             assert raw.closed()  # what was behind it is not taken for a request
 
 
-def test_one_host_is_needed(node):
-    assert exchange(node.api, b"GET /v1/health HTTP/1.1\r\n\r\n").status == 400
-    assert exchange(node.api, b"GET /v1/health HTTP/1.1\r\nA: b\r\n\r\n").status == 400
-    assert exchange(node.api, b"GET /v1/health HTTP/1.0\r\n\r\n").status == 200
-    assert exchange(node.api, b"GET /v1/health HTTP/1.1\nHost: localhost\n\n").status == 200
+def test_one_host_is_needed(shared):
+    assert exchange(shared.api, b"GET /v1/health HTTP/1.1\r\n\r\n").status == 400
+    assert exchange(shared.api, b"GET /v1/health HTTP/1.1\r\nA: b\r\n\r\n").status == 400
+    assert exchange(shared.api, b"GET /v1/health HTTP/1.0\r\n\r\n").status == 200
+    assert exchange(shared.api, b"GET /v1/health HTTP/1.1\nHost: localhost\n\n").status == 200
 
 
-def test_http_2_is_not_spoken(node):
-    answer = exchange(node.api, head("GET", "/v1/health", "Connection: Upgrade, "
+def test_http_2_is_not_spoken(shared):
+    answer = exchange(shared.api, head("GET", "/v1/health", "Connection: Upgrade, "
                                      "HTTP2-Settings", "Upgrade: h2c",
                                      "HTTP2-Settings: AAMAAABkAAQAAP__"))
     assert answer.status == 200
@@ -266,20 +266,20 @@ def test_http_2_is_not_spoken(node):
 
 # --- limits --------------------------------------------------------------------------
 
-def test_the_head_s_limit_at_its_edge(node):
+def test_the_head_s_limit_at_its_edge(shared):
     def sized(bytes_all):
         sent = head("GET", "/v1/health", "X-Pad: ")
         return sent.replace(b"X-Pad: ", b"X-Pad: " + b"x" * (bytes_all - len(sent)))
-    assert exchange(node.api, sized(HEAD_MOST)).status == 200
+    assert exchange(shared.api, sized(HEAD_MOST)).status == 200
     for size in (HEAD_MOST + 1, 20 * 1024, 200 * 1024):
-        answer = exchange(node.api, sized(size))
+        answer = exchange(shared.api, sized(size))
         assert answer.status == 431
         assert answer.headers["Connection"] == "close"
-    assert exchange(node.api, head("GET", "/v1/tasks/" + "x" * 17000)).status == 431
+    assert exchange(shared.api, head("GET", "/v1/tasks/" + "x" * 17000)).status == 431
 
 
-def test_a_head_without_an_end_is_refused(node):
-    with Raw(node.api) as raw:
+def test_a_head_without_an_end_is_refused(shared):
+    with Raw(shared.api) as raw:
         try:
             raw.send(b"GET /v1/health HTTP/1.1\r\n" + b"X-A: b\r\n" * 100000)
             answer = raw.answer()
@@ -318,8 +318,8 @@ def test_the_limit_of_a_chunked_body_is_the_same(node):
         assert answer.json["error"]["message"]
 
 
-def test_a_body_announced_too_large_is_refused_before_it_comes(node):
-    with Raw(node.api) as raw:
+def test_a_body_announced_too_large_is_refused_before_it_comes(shared):
+    with Raw(shared.api) as raw:
         answer = raw.send(head("POST", "/v1/tasks", "Content-Type: application/json",
                                f"Content-Length: {2 * BODY_MOST}",
                                "Expect: 100-continue")).answer()
@@ -327,8 +327,8 @@ def test_a_body_announced_too_large_is_refused_before_it_comes(node):
         assert raw.closed()
 
 
-def test_another_expectation_is_417(node):
-    answer = exchange(node.api, head("POST", "/v1/tasks", "Content-Length: 2",
+def test_another_expectation_is_417(shared):
+    answer = exchange(shared.api, head("POST", "/v1/tasks", "Content-Length: 2",
                                      "Expect: the-unexpected") + b"{}")
     assert answer.status == 417
     assert answer.json["error"]["message"]
@@ -363,9 +363,9 @@ def test_large_bodies_wait_their_turn(node):
     assert len(node.tasks()) == 8
 
 
-def test_a_deep_body_is_refused(node):
+def test_a_deep_body_is_refused(shared):
     deep = b'{"task":' + b"[" * 17 + b"]" * 17 + b"}"
-    assert node.call("POST", "/v1/tasks", deep,
+    assert shared.call("POST", "/v1/tasks", deep,
                      headers={"Content-Type": "application/json"}).status == 400
 
 

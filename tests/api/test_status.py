@@ -54,9 +54,9 @@ def test_task_statuses_are_filtered(two):
     ("include=events&include=x", "cannot support more than one include parameter, got "
                                  "include values: [events x]"),
 ])
-def test_wrong_filters(two, query, said):
+def test_wrong_filters(shared, query, said):
     for path in ("/v1/status/tasks", "/v1/status/tasks/none"):  # before existence
-        answer = two.call("GET", f"{path}?{query}")
+        answer = shared.call("GET", f"{path}?{query}")
         assert answer.status == 400
         assert answer.json["error"]["message"] == said
 
@@ -68,11 +68,11 @@ def test_the_status_of_no_task_is_404(two):
         "a task with name 'none' does not exist or has not been initialized yet"
 
 
-def test_health(node):
+def test_health(shared):
     for path in ("/v1/health", "/health", "/v1/health/leader", "/v1/health/ready"):
-        answer = node.call("GET", path)
+        answer = shared.call("GET", path)
         assert (answer.status, answer.body) == (200, b"{}\n")
-        head = node.call("HEAD", path)
+        head = shared.call("HEAD", path)
         assert (head.status, head.body) == (200, b"")
         assert head.headers["Content-Length"] == "3"
 
@@ -137,26 +137,26 @@ def test_a_write_without_a_majority_is_504_and_reads_go_on(cluster):
     assert leader.call("GET", "/v1/tasks").status == 200
 
 
-def test_cluster_and_its_cts_form(node):
-    answer = node.call("GET", "/v1/status/cluster")
+def test_cluster_and_its_cts_form(shared):
+    answer = shared.call("GET", "/v1/status/cluster")
     assert answer.json == {
         "cluster_name": "test",
-        "members": [{"address": node.api, "healthy": True, "id": "n1", "leader": True,
+        "members": [{"address": shared.api, "healthy": True, "id": "n1", "leader": True,
                      "service_name": "muster"}],
         "request_id": answer.headers["X-Request-Id"]}
-    cluster = node.cluster()
-    assert cluster["leader"] == {"id": "n1", "address": node.api}
+    cluster = shared.cluster()
+    assert cluster["leader"] == {"id": "n1", "address": shared.api}
     assert cluster["node"]["name"] == "n1" and cluster["node"]["role"] == "leader"
     assert int(cluster["node"]["id"]) > 0 and int(cluster["cluster_id"]) > 0
     assert [member["name"] for member in cluster["members"]] == ["n1"]
 
 
-def test_version(node):
-    assert node.call("GET", "/v1/version").json["version"]
+def test_version(shared):
+    assert shared.call("GET", "/v1/version").json["version"]
 
 
-def test_reads_say_how_fresh_they_are(node):
-    answer = node.call("GET", "/v1/status")
+def test_reads_say_how_fresh_they_are(shared):
+    answer = shared.call("GET", "/v1/status")
     assert answer.headers["X-Muster-Known-Leader"] == "true"
     assert int(answer.headers["X-Muster-Last-Contact"]) >= 0
     assert int(answer.headers["X-Muster-Index"]) >= 0
