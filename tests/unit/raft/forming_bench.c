@@ -219,8 +219,7 @@ static void machine_introduce(struct machine *machine)
 
 static void machine_begin(struct machine *machine)
 {
-    machine->link =
-        sim_net_attach(machine->world->net, machine->slot, machine->address);
+    machine->link = sim_link_new(machine->world->net, machine->clock, machine->address);
     machine->link->ops->start(machine->link, &machine_events, machine);
     machine->link->ops->set_peers(machine->link, machine->peers, machine->peer_count);
     machine->running = true;
@@ -249,6 +248,35 @@ static void machine_begin(struct machine *machine)
         .failed = machine_failed,
     };
     machine->forming = forming_start(&options);
+}
+
+void machine_cut(struct machine *from, struct machine *to, bool cut)
+{
+    sim_network_cut(from->world->net, from->address, to->address, cut);
+}
+
+void machine_break(struct machine *a, struct machine *b)
+{
+    sim_network_break(a->world->net, a->address, b->address);
+}
+
+void bench_world_faults(struct bench_world *world, uint32_t loss, uint32_t slow,
+                        uint64_t slow_us)
+{
+    struct sim_wire wire = {
+        .latency_min_us = 200,
+        .latency_max_us = 2000,
+        .loss_permille = loss,
+        .stall_permille = slow,
+        .stall_us = slow_us,
+    };
+    sim_network_set_wire(world->net, &wire);
+}
+
+void bench_world_heal(struct bench_world *world)
+{
+    sim_network_heal(world->net);
+    bench_world_faults(world, 0, 0, 0);
 }
 
 bool machine_down(const struct machine *machine)
@@ -288,7 +316,7 @@ void machine_crash(struct machine *machine, enum sim_disk_loss loss)
     machine->ending = true;
     machine->crash_wanted = false;
     machine->loss = loss;
-    sim_net_kill(machine->world->net, machine->slot);
+    sim_link_die(machine->link, SIM_KILLED);
     sim_disk_power_off(machine->disk);
     sim_disk_pause(machine->disk, false); /* its jobs end, with errors */
     if (machine->forming != NULL && machine->cluster_id == 0) {
@@ -343,7 +371,7 @@ struct bench_world *bench_world_new(size_t machine_count, uint64_t seed)
     world->seed = seed;
     world->time = sim_time_new();
     sim_random_init(&world->random, seed);
-    world->net = sim_net_new(world->time, sim_random_next(&world->random));
+    world->net = sim_network_new(world->time, sim_random_next(&world->random));
     world->machine_count = machine_count;
     for (size_t i = 0; i < machine_count; i++) {
         struct machine *machine = &world->machines[i];
@@ -377,6 +405,7 @@ static void bench_world_reap(struct bench_world *world)
         }
         if (machine->ending && machine->forming == NULL) {
             machine->ending = false;
+            sim_link_free(machine->link);
             sim_clock_free(machine->clock);
         }
     }
@@ -406,7 +435,7 @@ void bench_world_free(struct bench_world *world)
             sim_disk_free(world->machines[i].spare);
         }
     }
-    sim_net_free(world->net);
+    sim_network_free(world->net);
     sim_time_free(world->time);
     for (size_t i = 0; i < world->cluster_count; i++) {
         bytes_unref(world->clusters[i].entry);
@@ -436,7 +465,7 @@ static bool machine_is_outsider(struct machine *machine)
 
 bool bench_world_settle(struct bench_world *world, uint64_t ms)
 {
-    sim_net_heal(world->net);
+    bench_world_heal(world);
     for (uint64_t spent = 0; spent < ms; spent += 100) {
         bool settled = true;
         for (size_t i = 0; i < world->machine_count; i++) {

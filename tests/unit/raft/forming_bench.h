@@ -12,7 +12,7 @@
 
 #include "lib/sim_clock.h"
 #include "lib/sim_disk.h"
-#include "lib/sim_link.h"
+#include "lib/sim_network.h"
 #include "raft/forming.h"
 #include "raft/identity.h"
 #include "raft/membership.h"
@@ -56,7 +56,7 @@ struct bench_world {
     uint64_t seed;
     struct sim_time *time;
     struct sim_random random;
-    struct sim_net *net;
+    struct sim_network *net;
     size_t machine_count;
     struct machine machines[BENCH_MACHINES];
     size_t cluster_count;
@@ -69,6 +69,14 @@ struct bench_world {
 struct bench_world *bench_world_new(size_t machine_count, uint64_t seed);
 void bench_world_free(struct bench_world *world);
 void bench_world_run(struct bench_world *world, uint64_t ms);
+
+/* Nothing passes from one to the other, one way, while it is cut. */
+void machine_cut(struct machine *from, struct machine *to, bool cut);
+void machine_break(struct machine *a, struct machine *b); /* their connections */
+/* Parts of a thousand of the frames are lost, or come later by up to `slow_us`. */
+void bench_world_faults(struct bench_world *world, uint32_t loss, uint32_t slow,
+                        uint64_t slow_us);
+void bench_world_heal(struct bench_world *world); /* no cuts, no such faults */
 
 void machine_start(struct machine *machine); /* nothing if it runs or winds up */
 void machine_crash(struct machine *machine, enum sim_disk_loss loss);

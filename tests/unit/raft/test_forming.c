@@ -194,7 +194,7 @@ static void two_groups_that_share_a_node_make_one_cluster_of_three(void **state)
 static void a_pledge_with_an_old_address_falls(void **state)
 {
     (void)state;
-    struct bench_world *world = bench_world_new(3, 6);
+    struct bench_world *world = bench_world_new(3, 16);
     start_all(world);
     size_t pledged = 0;
     while (pledged < 2) {
@@ -210,6 +210,9 @@ static void a_pledge_with_an_old_address_falls(void **state)
     }
     bench_world_run(world, 1000);
     assert_int_equal(bench_world_members(world), 0);
+    for (size_t i = 0; i < 3; i++) { /* else that one must found on the old charter */
+        assert_false(world->machines[i].identity.decided);
+    }
     snprintf(world->machines[2].address, sizeof(world->machines[2].address),
              "10.0.0.9:8658"); /* the others' peers point to this text */
     assert_settles(world);
@@ -315,7 +318,7 @@ static void no_pledge_falls_while_somebody_founds_on_it(void **state)
         bench_world_run(world, 1);
     }
     sim_disk_pause(a->disk, true);
-    sim_net_cut(world->net, c->slot, b->slot, true);
+    machine_cut(c, b, true);
     while (!c->identity.pledged) {
         bench_world_run(world, 1);
     }
@@ -327,7 +330,7 @@ static void no_pledge_falls_while_somebody_founds_on_it(void **state)
     sim_disk_pause(c->disk, false);
     bench_world_run(world, 100);
     machine_wipe(c);
-    sim_net_heal(world->net);
+    bench_world_heal(world);
     machine_start(c);
     bench_world_run(world, 5000);
     assert_true(b->identity.pledged);
@@ -389,19 +392,19 @@ static void chaos_one(struct bench_world *world, size_t *wipes, size_t *swaps)
         }
         break;
     case 4:
-        sim_net_cut(world->net, machine->slot, other, sim_random_chance(random, 60));
+        machine_cut(machine, &world->machines[other], sim_random_chance(random, 60));
         break;
     case 5:
         if (machine->slot != other) {
-            sim_net_break(world->net, machine->slot, other);
+            machine_break(machine, &world->machines[other]);
         }
         break;
     case 6:
-        sim_net_heal(world->net);
+        bench_world_heal(world);
         break;
     case 7:
-        sim_net_faults(world->net, (uint32_t)sim_random_below(random, 300),
-                       (uint32_t)sim_random_below(random, 300), 400000);
+        bench_world_faults(world, (uint32_t)sim_random_below(random, 300),
+                           (uint32_t)sim_random_below(random, 300), 400000);
         break;
     case 8:
         if (machine_down(&world->machines[0]) && *swaps > 0) { /* one of a minority */
