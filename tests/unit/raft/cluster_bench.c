@@ -160,6 +160,7 @@ void bench_start(struct bench_node *node)
         .peer_count = peer_count,
         .election_timeout_ms = BENCH_ELECTION_MS,
         .heartbeat_ms = BENCH_HEARTBEAT_MS,
+        .snapshot_bytes = UINT64_MAX, /* the log stays whole */
         .segment_bytes = SEGMENT_BYTES,
         .owner = node,
         .failed = bench_failed,
