@@ -420,6 +420,13 @@ static int node_become_member(struct node *node, struct err *err)
     }
     node->phase = NODE_PHASE_MEMBER;
     node_start_engine(node, &found);
+    char known_as[LIMIT_ADDRESS_BYTES];
+    if (node_known_elsewhere(node, known_as)) {
+        log_warn("%s: the cluster knows this node's peer address as %s, now it is %s: "
+                 "its peers do not reach it. Set listen.peer or listen.advertise_peer "
+                 "back",
+                 node->options.name, known_as, node->peer_address);
+    }
     node_engine_changed(node);
     return 0;
 }

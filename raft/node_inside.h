@@ -58,4 +58,8 @@ struct node {
  * started. Borrowed. */
 bool node_draft(struct node *node, uint64_t id, struct member_draft *draft);
 
+/* Has this node's peer address changed since it became a member? Its peers go on
+ * dialling `known_as`, so it hears nothing. */
+bool node_known_elsewhere(const struct node *node, char known_as[LIMIT_ADDRESS_BYTES]);
+
 #endif

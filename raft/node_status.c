@@ -72,6 +72,20 @@ static void node_name_of(struct node *node, uint64_t id, const char **name,
     }
 }
 
+bool node_known_elsewhere(const struct node *node, char known_as[LIMIT_ADDRESS_BYTES])
+{
+    struct membership members;
+    engine_membership(node->engine, &members);
+    const struct membership_row *self =
+        membership_find(&members, node->identity.node_id);
+    if (self == NULL || members.count == 1 ||
+        strcmp(self->address, node->peer_address) == 0) {
+        return false;
+    }
+    memcpy(known_as, self->address, LIMIT_ADDRESS_BYTES);
+    return true;
+}
+
 /* "no leader: 2 of 3 voters unreachable: n2 refused, n3 timed out after 1.2 s" */
 static void node_explain_no_leader(struct node *node)
 {
@@ -93,7 +107,12 @@ static void node_explain_no_leader(struct node *node)
         len += more > 0 && (size_t)more < sizeof list - len ? (size_t)more : 0;
         away++;
     }
-    if (away == 0) {
+    char known_as[LIMIT_ADDRESS_BYTES];
+    if (node_known_elsewhere(node, known_as)) {
+        snprintf(node->trouble, sizeof node->trouble,
+                 "no leader: the cluster knows this node as %.90s, not as %.90s",
+                 known_as, node->peer_address);
+    } else if (away == 0) {
         snprintf(node->trouble, sizeof node->trouble,
                  "no leader: an election is under way");
     } else {

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Three nodes under load, and what befalls nodes: each acknowledged write is there
 afterwards, the same on every node."""
+import json
 import os
 import signal
 
 import pytest
 
+from lib.cluster import free_ports
 from lib.http import NothingHappened, OutcomeUnknown
 from lib.load import Load, task_body
 from lib.wait import wait_until
@@ -189,6 +191,28 @@ def test_reads_are_answered_by_every_node_while_there_is_no_leader(cluster):
     answer = second.call("GET", "/v1/tasks")
     assert "X-Muster-Last-Contact" in answer.headers
     cluster.start()
+    cluster.settled()
+
+
+def test_a_node_whose_peer_address_changed_says_so(cluster):
+    """Its peers go on dialling the old one; without a word it waited for ever."""
+    node = cluster.followers()[0]
+    node.kill()
+    path = node.folder / "config.json"
+    before = path.read_text()
+    config = json.loads(before)
+    old = config["listen"]["peer"]
+    config["listen"]["peer"] = new = f"127.0.0.1:{free_ports(1)[0]}"
+    path.write_text(json.dumps(config))
+    node.start()
+    assert f"knows this node's peer address as {old}, now it is {new}" in node.log()
+    answer = node.call("GET", "/v1/health/ready")
+    assert answer.status == 503
+    assert answer.json["error"]["message"] == \
+        f"no leader: the cluster knows this node as {old}, not as {new}"
+    node.kill()
+    path.write_text(before)
+    node.start()
     cluster.settled()
 
 
