@@ -38,147 +38,186 @@ static uint32_t snapshot_crc(const uint8_t *data, size_t len)
 /* --- encoding
  * --------------------------------------------------------------------------- */
 
-struct encoder {
-    struct buf out;
-    size_t record; /* where the record under way begins */
-    uint64_t count;
-    int (*put)(void *ctx, const void *data, size_t len);
-    void *ctx;
-    int failed;
+struct snapshot_encoder {
+    const struct registry *frozen;
+    size_t step; /* of encoder_steps */
+    size_t setting;
+    struct map_cursor members;
+    struct map_cursor tasks;
+    uint64_t event; /* the last one */
+    uint64_t count; /* of records so far */
 };
 
-static void record_begin(struct encoder *encoder, enum record_kind kind)
+struct snapshot_encoder *snapshot_encoder_new(const struct registry *frozen)
 {
-    encoder->record = encoder->out.len;
-    buf_put_u8(&encoder->out, (uint8_t)kind);
-    buf_put_u32(&encoder->out, 0);
+    struct snapshot_encoder *encoder = mem_zalloc(sizeof *encoder);
+    encoder->frozen = frozen;
+    encoder->event = registry_events(frozen)->first - 1;
+    registry_member_seek(frozen, &encoder->members);
+    registry_task_seek(frozen, 0, &encoder->tasks);
+    return encoder;
 }
 
-/* Give away whole pieces; what is left moves to the front. With `all`, that as well. */
-static void encoder_flush(struct encoder *encoder, bool all)
+void snapshot_encoder_free(struct snapshot_encoder *encoder)
 {
-    struct buf *out = &encoder->out;
-    size_t at = 0;
-    while (out->len - at >= SNAPSHOT_PIECE || (all && at < out->len)) {
-        size_t left = out->len - at;
-        size_t len = left < SNAPSHOT_PIECE ? left : SNAPSHOT_PIECE;
-        if (encoder->failed == 0) {
-            encoder->failed = encoder->put(encoder->ctx, out->data + at, len);
-        }
-        at += len;
-    }
-    memmove(out->data, out->data + at, out->len - at);
-    out->len -= at;
+    mem_free(encoder);
 }
 
-static void record_end(struct encoder *encoder)
+/* Where the record begins. */
+static size_t record_begin(struct buf *out, enum record_kind kind)
 {
-    struct buf *out = &encoder->out;
-    size_t start = encoder->record;
+    size_t start = out->len;
+    buf_put_u8(out, (uint8_t)kind);
+    buf_put_u32(out, 0);
+    return start;
+}
+
+static void record_end(struct buf *out, size_t start)
+{
     buf_set_u32(out, start + 1, (uint32_t)(out->len - start - SNAPSHOT_HEAD_BYTES));
     buf_put_u32(out, snapshot_crc(out->data + start, out->len - start));
-    encoder->count++;
-    if (out->len >= SNAPSHOT_PIECE) {
-        encoder_flush(encoder, false);
-    }
 }
 
-static void encode_head(struct encoder *encoder, const struct registry *frozen)
+/* Each appends the next record of its kind; false: there is none any more. */
+
+static bool encode_head(struct snapshot_encoder *encoder, struct buf *out)
 {
-    const struct event_log *events = registry_events(frozen);
-    record_begin(encoder, RECORD_HEAD);
-    buf_put_u32(&encoder->out, SNAPSHOT_FORMAT);
-    buf_put_u64(&encoder->out, registry_clock_ms(frozen));
-    buf_put_u64(&encoder->out, events->first);
-    buf_put_u64(&encoder->out, events->next);
-    record_end(encoder);
+    if (encoder->count > 0) {
+        return false;
+    }
+    const struct event_log *events = registry_events(encoder->frozen);
+    size_t start = record_begin(out, RECORD_HEAD);
+    buf_put_u32(out, SNAPSHOT_FORMAT);
+    buf_put_u64(out, registry_clock_ms(encoder->frozen));
+    buf_put_u64(out, events->first);
+    buf_put_u64(out, events->next);
+    record_end(out, start);
+    return true;
 }
 
 /* One at its default is not written: a build that knows more settings, or fewer, writes
  * the same bytes. */
-static void encode_settings(struct encoder *encoder, const struct registry *frozen)
+static bool encode_setting(struct snapshot_encoder *encoder, struct buf *out)
 {
-    for (size_t i = 0; i < SETTING_COUNT; i++) {
-        enum setting setting = (enum setting)i;
-        uint64_t value = registry_setting(frozen, setting);
+    while (encoder->setting < SETTING_COUNT) {
+        enum setting setting = (enum setting)encoder->setting++;
+        uint64_t value = registry_setting(encoder->frozen, setting);
         if (value != setting_default(setting)) {
-            record_begin(encoder, RECORD_SETTING);
-            buf_put_text(&encoder->out, setting_name(setting));
-            buf_put_u64(&encoder->out, value);
-            record_end(encoder);
+            size_t start = record_begin(out, RECORD_SETTING);
+            buf_put_text(out, setting_name(setting));
+            buf_put_u64(out, value);
+            record_end(out, start);
+            return true;
         }
     }
+    return false;
 }
 
-static void encode_members(struct encoder *encoder, const struct registry *frozen)
+static bool encode_member(struct snapshot_encoder *encoder, struct buf *out)
 {
-    struct map_cursor cursor;
-    const struct member *member = NULL;
-    registry_member_seek(frozen, &cursor);
-    while ((member = registry_member_next(&cursor)) != NULL) {
-        record_begin(encoder, RECORD_MEMBER);
-        buf_put_u64(&encoder->out, member->id);
-        buf_put_u32(&encoder->out, member->level);
-        buf_put_u64(&encoder->out, member->revision);
-        buf_put_text(&encoder->out, member->name);
-        buf_put_text(&encoder->out, member->address);
-        buf_put_text(&encoder->out, member->peer_address);
-        buf_put_text(&encoder->out, member->version);
-        record_end(encoder);
+    const struct member *member = registry_member_next(&encoder->members);
+    if (member == NULL) {
+        return false;
     }
+    size_t start = record_begin(out, RECORD_MEMBER);
+    buf_put_u64(out, member->id);
+    buf_put_u32(out, member->level);
+    buf_put_u64(out, member->revision);
+    buf_put_text(out, member->name);
+    buf_put_text(out, member->address);
+    buf_put_text(out, member->peer_address);
+    buf_put_text(out, member->version);
+    record_end(out, start);
+    return true;
 }
 
-static void encode_tasks(struct encoder *encoder, const struct registry *frozen)
+static bool encode_task(struct snapshot_encoder *encoder, struct buf *out)
 {
-    struct map_cursor cursor;
-    const struct task *task = NULL;
-    registry_task_seek(frozen, 0, &cursor);
-    while (encoder->failed == 0 && (task = registry_task_next(&cursor)) != NULL) {
-        record_begin(encoder, RECORD_TASK);
-        buf_put_u64(&encoder->out, task->created);
-        buf_put_u64(&encoder->out, task->revision);
-        buf_put_u8(&encoder->out, task->enabled ? 1 : 0);
-        buf_put_u32(&encoder->out, task->enabled_at);
-        buf_put_blob(&encoder->out, task->name, task->name_len);
-        buf_put_blob(&encoder->out, task->text, task->text_len);
-        record_end(encoder);
+    const struct task *task = registry_task_next(&encoder->tasks);
+    if (task == NULL) {
+        return false;
     }
+    size_t start = record_begin(out, RECORD_TASK);
+    buf_put_u64(out, task->created);
+    buf_put_u64(out, task->revision);
+    buf_put_u8(out, task->enabled ? 1 : 0);
+    buf_put_u32(out, task->enabled_at);
+    buf_put_blob(out, task->name, task->name_len);
+    buf_put_blob(out, task->text, task->text_len);
+    record_end(out, start);
+    return true;
 }
 
-static void encode_events(struct encoder *encoder, const struct registry *frozen)
+static bool encode_event(struct snapshot_encoder *encoder, struct buf *out)
 {
-    const struct event_log *events = registry_events(frozen);
-    uint64_t after = events->first - 1;
-    const struct event *event = NULL;
-    while (encoder->failed == 0 && (event = event_log_after(events, after)) != NULL) {
-        record_begin(encoder, RECORD_EVENT);
-        buf_put_u16(&encoder->out, (uint16_t)event->type);
-        buf_put_u64(&encoder->out, event->wall_ms);
-        buf_put_text(&encoder->out, event->task);
-        buf_put_text(&encoder->out, event->actor);
-        buf_put_text(&encoder->out, event->request_id);
-        buf_put_text(&encoder->out, event->data);
-        record_end(encoder);
-        after = event->seq;
+    const struct event *event =
+        event_log_after(registry_events(encoder->frozen), encoder->event);
+    if (event == NULL) {
+        return false;
     }
+    size_t start = record_begin(out, RECORD_EVENT);
+    buf_put_u16(out, (uint16_t)event->type);
+    buf_put_u64(out, event->wall_ms);
+    buf_put_text(out, event->task);
+    buf_put_text(out, event->actor);
+    buf_put_text(out, event->request_id);
+    buf_put_text(out, event->data);
+    record_end(out, start);
+    encoder->event = event->seq;
+    return true;
+}
+
+static bool encode_end(struct snapshot_encoder *encoder, struct buf *out)
+{
+    size_t start = record_begin(out, RECORD_END);
+    buf_put_u64(out, encoder->count);
+    record_end(out, start);
+    encoder->step++; /* there is one */
+    return true;
+}
+
+static bool (*const encoder_steps[])(struct snapshot_encoder *encoder,
+                                     struct buf *out) = {
+    encode_head, encode_setting, encode_member, encode_task, encode_event, encode_end,
+};
+
+bool snapshot_encoder_next(struct snapshot_encoder *encoder, struct buf *out)
+{
+    while (encoder->step < sizeof encoder_steps / sizeof *encoder_steps) {
+        if (encoder_steps[encoder->step](encoder, out)) {
+            encoder->count++;
+            return true;
+        }
+        encoder->step++;
+    }
+    return false;
 }
 
 int snapshot_encode(const struct registry *frozen,
                     int (*put)(void *ctx, const void *data, size_t len), void *ctx)
 {
-    struct encoder encoder = {.put = put, .ctx = ctx};
-    buf_init(&encoder.out);
-    encode_head(&encoder, frozen);
-    encode_settings(&encoder, frozen);
-    encode_members(&encoder, frozen);
-    encode_tasks(&encoder, frozen);
-    encode_events(&encoder, frozen);
-    record_begin(&encoder, RECORD_END);
-    buf_put_u64(&encoder.out, encoder.count);
-    record_end(&encoder);
-    encoder_flush(&encoder, true);
-    buf_close(&encoder.out);
-    return encoder.failed;
+    struct snapshot_encoder *encoder = snapshot_encoder_new(frozen);
+    struct buf out;
+    buf_init(&out);
+    int failed = 0;
+    for (bool more = true; failed == 0 && (more || out.len > 0);) {
+        while (more && out.len < SNAPSHOT_PIECE) {
+            more = snapshot_encoder_next(encoder, &out);
+        }
+        size_t at = 0;
+        while (failed == 0 &&
+               (out.len - at >= SNAPSHOT_PIECE || (!more && at < out.len))) {
+            size_t left = out.len - at;
+            size_t len = left < SNAPSHOT_PIECE ? left : SNAPSHOT_PIECE;
+            failed = put(ctx, out.data + at, len);
+            at += len;
+        }
+        memmove(out.data, out.data + at, out.len - at);
+        out.len -= at;
+    }
+    buf_close(&out);
+    snapshot_encoder_free(encoder);
+    return failed;
 }
 
 /* --- decoding

@@ -5,8 +5,10 @@
 #ifndef RAFT_SNAPSHOT_H
 #define RAFT_SNAPSHOT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "registry/registry.h"
 
@@ -14,6 +16,14 @@
  * at its first non-zero return and returns that. The pieces are borrowed. */
 int snapshot_encode(const struct registry *frozen,
                     int (*put)(void *ctx, const void *data, size_t len), void *ctx);
+
+/* The same, a record at a time: for who must not take long. `frozen` is borrowed until
+ * the encoder is freed. next() appends one record; false: there was none any more, and
+ * what was appended so far is the whole. */
+struct snapshot_encoder;
+struct snapshot_encoder *snapshot_encoder_new(const struct registry *frozen);
+bool snapshot_encoder_next(struct snapshot_encoder *encoder, struct buf *out);
+void snapshot_encoder_free(struct snapshot_encoder *encoder);
 
 /* A restorer is fed pieces of any size, on the loop thread only: it writes maps, and
  * their garbage is the loop's (base/map.h). A piece of 64 KiB takes about a
