@@ -15,35 +15,55 @@ void contact_from_leader(struct contact *contact, uint64_t now_ms, uint64_t age_
     contact->majority_ms = contact->majority_known ? now_ms - age_ms : 0;
 }
 
-void contact_lead(struct contact *contact)
+void contact_lead(struct contact *contact, uint64_t now_ms)
 {
+    contact->leading_since_ms = now_ms;
     contact->peer_count = 0;
 }
 
-void contact_from_peer(struct contact *contact, uint64_t now_ms, uint64_t id)
+/* Its place; else a free one; else that of who was heard longest ago: members come and
+ * go. */
+static struct contact_peer *contact_place(struct contact *contact, uint64_t id)
 {
-    size_t at = 0;
-    while (at < contact->peer_count && contact->peers[at].id != id) {
-        at++;
+    struct contact_peer *oldest = &contact->peers[0];
+    for (size_t i = 0; i < contact->peer_count; i++) {
+        struct contact_peer *peer = &contact->peers[i];
+        if (peer->id == id) {
+            return peer;
+        }
+        oldest = peer->heard_ms < oldest->heard_ms ? peer : oldest;
     }
-    if (at == LIMIT_MEMBERS) {
-        return;
-    }
-    contact->peers[at] = (struct contact_peer){id, now_ms};
-    if (at == contact->peer_count) {
-        contact->peer_count++;
-    }
+    bool room = contact->peer_count < LIMIT_MEMBERS;
+    return room ? &contact->peers[contact->peer_count++] : oldest;
 }
 
-static uint64_t contact_peer_age_ms(const struct contact *contact, uint64_t id,
-                                    uint64_t now_ms)
+void contact_from_peer(struct contact *contact, uint64_t now_ms, uint64_t id, bool full)
+{
+    *contact_place(contact, id) = (struct contact_peer){id, now_ms, full};
+}
+
+static const struct contact_peer *contact_peer(const struct contact *contact,
+                                               uint64_t id)
 {
     for (size_t i = 0; i < contact->peer_count; i++) {
         if (contact->peers[i].id == id) {
-            return now_ms - contact->peers[i].heard_ms;
+            return &contact->peers[i];
         }
     }
-    return UINT64_MAX;
+    return NULL;
+}
+
+uint64_t contact_peer_age_ms(const struct contact *contact, uint64_t id,
+                             uint64_t now_ms)
+{
+    const struct contact_peer *peer = contact_peer(contact, id);
+    return peer != NULL ? now_ms - peer->heard_ms : UINT64_MAX;
+}
+
+bool contact_peer_full(const struct contact *contact, uint64_t id)
+{
+    const struct contact_peer *peer = contact_peer(contact, id);
+    return peer != NULL && peer->full;
 }
 
 uint64_t contact_majority_age_ms(const struct contact *contact,

@@ -14,6 +14,7 @@
 struct contact_peer {
     uint64_t id;
     uint64_t heard_ms; /* it confirmed our term */
+    bool full;         /* its disk, as it said then */
 };
 
 struct contact {
@@ -23,6 +24,7 @@ struct contact {
     uint64_t majority_ms;   /* moment of the leader's last majority, as it told */
     uint64_t leader_commit; /* highest commit index it told */
     /* leader, of its term */
+    uint64_t leading_since_ms;
     struct contact_peer peers[LIMIT_MEMBERS];
     size_t peer_count;
 };
@@ -34,9 +36,14 @@ void contact_init(struct contact *contact, uint64_t now_ms);
 void contact_from_leader(struct contact *contact, uint64_t now_ms, uint64_t age_ms,
                          uint64_t leader_commit);
 
-/* Leader: begins a term; `id` answered in that term. */
-void contact_lead(struct contact *contact);
-void contact_from_peer(struct contact *contact, uint64_t now_ms, uint64_t id);
+/* Leader: begins a term; `id` answered in that term, and whether its disk is full. */
+void contact_lead(struct contact *contact, uint64_t now_ms);
+void contact_from_peer(struct contact *contact, uint64_t now_ms, uint64_t id,
+                       bool full);
+/* UINT64_MAX: it did not answer in this term. */
+uint64_t contact_peer_age_ms(const struct contact *contact, uint64_t id,
+                             uint64_t now_ms);
+bool contact_peer_full(const struct contact *contact, uint64_t id);
 
 /* Leader `self`: since the youngest moment by which a majority of the voters, itself
  * included, had confirmed its term; UINT64_MAX: never. */

@@ -206,7 +206,7 @@ static bool engine_look(struct engine *engine, bool *became_leader)
     engine->leader = leader;
     if (*became_leader) {
         engine->tick_due_ms = engine_now(engine) + engine->options.heartbeat_ms;
-        contact_lead(&engine->contact);
+        contact_lead(&engine->contact, engine_now(engine));
     }
     return changed;
 }
@@ -273,12 +273,14 @@ int engine_step(struct engine *engine, struct engine_input *input)
     assert(engine->phase == ENGINE_RUNNING);
     struct raft_update update = {0};
     input->event.time = engine_now(engine);
+    input->event.capacity =
+        store_full(engine->options.store) ? ENGINE_ROOM_NONE : ENGINE_ROOM_SOME;
     int code = raft_step(&engine->raft, &input->event, &update);
     if (input->restore != NULL) {
         engine->raft.configuration = *input->restore;
     }
     if (code != 0) {
-        if (input->event.type != RAFT_SUBMIT) {
+        if (input->event.type != RAFT_SUBMIT && input->event.type != RAFT_TRANSFER) {
             engine_fail(engine, "step failed", code);
         }
         return code;
@@ -292,20 +294,6 @@ int engine_step(struct engine *engine, struct engine_input *input)
 
 /* --- timers
  * ----------------------------------------------------------------------------- */
-
-bool engine_sole_voter(const struct engine *engine)
-{
-    const struct raft_configuration *now = &engine->raft.configuration;
-    unsigned voters = 0;
-    bool self = false;
-    for (unsigned i = 0; i < now->n; i++) {
-        if (now->servers[i].role == RAFT_VOTER) {
-            voters++;
-            self = self || now->servers[i].id == engine->options.id;
-        }
-    }
-    return voters == 1 && self;
-}
 
 static void engine_close_raft(struct engine *engine)
 {
@@ -412,9 +400,7 @@ int engine_submit(struct engine *engine, enum entry_type type, struct bytes *pay
         return err_set(err, ERR_NOT_LEADER, "this node does not lead");
     }
     bool change = type == ENTRY_CONFIGURATION;
-    if (change && rule_on(RULE_CHANGE_ALONE) &&
-        (!engine_settled(engine) || engine->raft.configuration_uncommitted_index != 0 ||
-         raft_transferee(&engine->raft) != 0)) {
+    if (change && rule_on(RULE_CHANGE_ALONE) && engine_changing(engine)) {
         return err_set(err, ERR_CONFLICT, "a change of the membership is under way");
     }
     static char token;
@@ -640,26 +626,6 @@ bool engine_settled(const struct engine *engine)
     return engine->phase == ENGINE_RUNNING && engine->role == ENGINE_LEADER &&
            engine->applied > 0 &&
            engine_term_at(engine, engine->applied) == engine->outbox.term;
-}
-
-void engine_membership(const struct engine *engine, struct membership *out)
-{
-    *out = (struct membership){0};
-    const struct raft_configuration *now = &engine->raft.configuration;
-    for (unsigned i = 0; engine->raft_open && i < now->n && i < LIMIT_MEMBERS; i++) {
-        struct membership_row *row = &out->rows[out->count++];
-        row->id = now->servers[i].id;
-        row->voter = now->servers[i].role == RAFT_VOTER;
-        snprintf(row->address, sizeof row->address, "%s", now->servers[i].address);
-    }
-}
-
-uint64_t engine_match(const struct engine *engine, uint64_t id)
-{
-    raft_index match = 0;
-    bool known = engine->phase == ENGINE_RUNNING && engine->role == ENGINE_LEADER &&
-                 raft_match_index(&engine->raft, id, &match) == 0;
-    return known ? match : 0;
 }
 
 uint64_t engine_contact_age_ms(const struct engine *engine)

@@ -74,6 +74,21 @@ int engine_submit(struct engine *engine, enum entry_type type, struct bytes *pay
  * is harmless. Ignored by a leader and by who is no voter. */
 void engine_elect_now(struct engine *engine);
 
+/* As leader: the members from now on, which differ from those of before in one: one
+ * more standby, one fewer, or a standby that votes. ERR_NOT_LEADER; ERR_CONFLICT: see
+ * engine_changing(). Nothing happened then. */
+int engine_change(struct engine *engine, const struct membership *members,
+                  struct err *err);
+/* Not the time for a change or a transfer: this leader is not settled, or one of either
+ * is under way. */
+bool engine_changing(const struct engine *engine);
+
+/* As leader: have voter `to` stand for election now, once it has the whole log. While
+ * engine_transferring() nothing is taken; it ends with leadership lost, or after an
+ * election timeout with nothing changed. ERR_NOT_LEADER, ERR_CONFLICT, ERR_INVALID. */
+int engine_transfer(struct engine *engine, uint64_t to, struct err *err);
+bool engine_transferring(const struct engine *engine);
+
 /* Tell the engine how far the entries are applied; never goes back. */
 void engine_applied(struct engine *engine, uint64_t index);
 
@@ -113,6 +128,11 @@ bool engine_settled(const struct engine *engine);
 void engine_membership(const struct engine *engine, struct membership *out);
 /* Of a member, while leading; 0 if not known. */
 uint64_t engine_match(const struct engine *engine, uint64_t id);
+/* Likewise: milliseconds since it answered in this term, UINT64_MAX: not yet; and did
+ * it say that its disk is full? */
+uint64_t engine_heard_age_ms(const struct engine *engine, uint64_t id);
+bool engine_peer_full(const struct engine *engine, uint64_t id);
+uint64_t engine_leading_ms(const struct engine *engine); /* for how long; 0: not */
 /* Milliseconds since the leader last had a majority's word, as far as this node knows;
  * UINT64_MAX: never. */
 uint64_t engine_contact_age_ms(const struct engine *engine);

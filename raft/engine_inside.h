@@ -9,6 +9,9 @@
 #include "raft/engine.h"
 #include "raft/outbox.h"
 
+/* What results say of this node's disk in libraft's field `capacity`. */
+enum engine_room { ENGINE_ROOM_NONE = 1, ENGINE_ROOM_SOME = 2 };
+
 enum engine_phase {
     ENGINE_RENEWING, /* the engine is closed; a sole voter's new term goes to disk */
     ENGINE_RUNNING,

@@ -111,7 +111,8 @@ static void engine_note_contact(struct engine *engine, const struct message *mes
     }
     if (raft->type == RAFT_APPEND_ENTRIES_RESULT && engine->role == ENGINE_LEADER &&
         message->request_term == engine->outbox.term) {
-        contact_from_peer(&engine->contact, now, raft->server_id);
+        contact_from_peer(&engine->contact, now, raft->server_id,
+                          raft->append_entries_result.capacity == ENGINE_ROOM_NONE);
     }
 }
 
