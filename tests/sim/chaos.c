@@ -120,9 +120,9 @@ static void chaos_break_all(struct world *world)
 static void chaos_disk_full(struct sim_node *member)
 {
     struct world *world = member->world;
-    if (member->full) {
+    if (member->limited) {
         transcript_note(world->transcript, "%s: disk has room again", member->name);
-        member->full = false;
+        member->limited = false;
         sim_disk_limit(member->disk, UINT64_MAX);
         return;
     }
@@ -130,6 +130,7 @@ static void chaos_disk_full(struct sim_node *member)
         world_chance(world, 50) ? 0 : world_below(world, 2 * world->segment_bytes);
     transcript_note(world->transcript, "%s: disk has %" PRIu64 " bytes left",
                     member->name, room);
+    member->limited = true;
     member->full = true;
     sim_disk_limit(member->disk, sim_disk_used(member->disk) + room);
 }
@@ -348,7 +349,7 @@ void chaos_heal(struct world *world)
         sim_node_resume(member);
         sim_disk_latency(member->disk, 50, 2000);
         sim_disk_limit(member->disk, UINT64_MAX);
-        member->full = false;
+        member->limited = false;
         if (member->faulty && member->state == SIM_NODE_UP) {
             sim_node_end(member, SIM_NODE_KILLED, 1000); /* a fault may still be set */
         }

@@ -38,8 +38,9 @@ struct sim_node {
     bool wiped;            /* it lost its folder: a stranger to its cluster */
     bool wipe_due;         /* ... as soon as it is down */
     bool paused;
-    bool faulty; /* a disk fault is set in this life: it may end by itself */
-    bool full;   /* its disk has a limit, or had one in this life */
+    bool faulty;  /* a disk fault is set in this life: it may end by itself */
+    bool limited; /* its disk has a limit now */
+    bool full;    /* ... or had one in this life: what failed may be told later */
     uint32_t life;
     struct sim_disk *disk;
     struct clock *clock;

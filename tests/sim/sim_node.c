@@ -147,6 +147,7 @@ void sim_node_start(struct sim_node *member)
     member->commit = 0;
     member->applied = 0;
     member->faulty = false;
+    member->full = member->limited;
     if (member->life > 1) {
         sim_node_power_on(member);
     }
