@@ -203,7 +203,23 @@ void reply_wait_for_client(struct call *call)
                       clock_now_ms(call->api->options.clock) + LIMIT_ANSWER_MS);
 }
 
-void reply_begin(struct call *call, int status, size_t bytes, bool json)
+static void put_type(h2o_req_t *req, enum reply_type type)
+{
+    switch (type) {
+    case REPLY_TYPE_NONE:
+        return;
+    case REPLY_TYPE_JSON:
+        h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE,
+                       "Content-Type", H2O_STRLIT("application/json"));
+        return;
+    case REPLY_TYPE_BYTES:
+        h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE,
+                       "Content-Type", H2O_STRLIT("application/octet-stream"));
+        return;
+    }
+}
+
+void reply_begin(struct call *call, int status, size_t bytes, enum reply_type type)
 {
     h2o_req_t *req = call->req;
     assert(call_open(call));
@@ -211,10 +227,7 @@ void reply_begin(struct call *call, int status, size_t bytes, bool json)
     req->res.status = status;
     req->res.reason = status_reason(status);
     h2o_vector_reserve(&req->pool, &req->res.headers, HEADERS_MOST);
-    if (json) {
-        h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE,
-                       "Content-Type", H2O_STRLIT("application/json"));
-    }
+    put_type(req, type);
     put_headers(call->api, req, call->request_id, call->sequence);
     reply_log(call, status, bytes);
     reply_wait_for_client(call);
@@ -223,7 +236,7 @@ void reply_begin(struct call *call, int status, size_t bytes, bool json)
 void reply_empty(struct call *call, int status)
 {
     static h2o_generator_t nothing;
-    reply_begin(call, status, 0, false);
+    reply_begin(call, status, 0, REPLY_TYPE_NONE);
     if (status != 304) {
         call->req->res.content_length = 0;
     }
@@ -236,7 +249,7 @@ void reply_json(struct call *call, int status, struct buf *body)
     static h2o_generator_t nothing;
     buf_put_u8(body, '\n');
     h2o_req_t *req = call->req;
-    reply_begin(call, status, body->len, true);
+    reply_begin(call, status, body->len, REPLY_TYPE_JSON);
     req->res.content_length = body->len;
     h2o_iovec_t copy = h2o_strdup(&req->pool, (const char *)body->data, body->len);
     buf_close(body);
@@ -290,8 +303,7 @@ h2o_iovec_t reply_refusal(struct api *api, h2o_req_t *req, const char *format, .
     req->res.headers = (h2o_headers_t){NULL, 0, 0};
     req->res.content_length = copy.len;
     req->res.reason = status_reason(req->res.status);
-    h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE,
-                   "Content-Type", H2O_STRLIT("application/json"));
+    put_type(req, REPLY_TYPE_JSON);
     put_headers(api, req, id, 0);
     log_debug("request: id=%s refused by its form: status=%d", id, req->res.status);
     return copy;

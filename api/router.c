@@ -205,7 +205,7 @@ static const char *const write_promises[] = {"if-match", "if-none-match"};
 
 static bool promises_kept(struct call *call)
 {
-    if (call->route->access == ACCESS_READ) {
+    if (call->route->method == METHOD_GET && call->route->access != ACCESS_PUBLIC) {
         for (size_t i = 0; i < sizeof read_promises / sizeof *read_promises; i++) {
             if (call->param_count > 0 &&
                 call_query(call, read_promises[i], NULL, 0) > 0) {

@@ -20,6 +20,8 @@ struct stream {
     struct call *call; /* ends with the request, as this does */
     struct stream_source source;
     struct buf out;
+    size_t taken; /* of `out`, by the client */
+    size_t sent;  /* behind that, on its way */
     bool begun;   /* the answer's head is out */
     bool ended;   /* the source has come to its end */
     bool first;   /* no item yet */
@@ -63,14 +65,22 @@ static void stream_dispose(void *memory)
     if (stream->waiting) {
         stream_dequeue(stream->source.api, stream);
     }
-    registry_thaw(stream->source.frozen);
+    if (stream->source.close != NULL) {
+        stream->source.close(&stream->source);
+    }
+    if (stream->source.frozen != NULL) {
+        registry_thaw(stream->source.frozen);
+    }
     buf_close(&stream->out);
 }
 
-/* One item, and the comma before it. */
+/* One item, and in JSON the comma before it. */
 static enum stream_step stream_step(struct stream *stream)
 {
     struct buf *out = &stream->out;
+    if (stream->source.form == STREAM_BYTES) {
+        return stream->source.next(&stream->source, out);
+    }
     size_t before = out->len;
     if (!stream->first) {
         buf_put_u8(out, ',');
@@ -96,7 +106,7 @@ static enum stream_step stream_step(struct stream *stream)
 static void stream_fill(struct stream *stream)
 {
     uint64_t end_ns = uv_hrtime() + STREAM_TURN_US * 1000;
-    while (!stream->ended && stream->out.len < STREAM_TURN_BYTES &&
+    while (!stream->ended && stream->out.len - stream->taken < STREAM_TURN_BYTES &&
            uv_hrtime() < end_ns) {
         stream->ended = stream_step(stream) == STREAM_END;
     }
@@ -106,7 +116,9 @@ static void stream_begin(struct stream *stream)
 {
     h2o_req_t *req = stream->call->req;
     stream->begun = true;
-    reply_begin(stream->call, 200, stream->out.len, true);
+    reply_begin(stream->call, 200, stream->out.len,
+                stream->source.form == STREAM_JSON ? REPLY_TYPE_JSON
+                                                   : REPLY_TYPE_BYTES);
     if (stream->ended) {
         req->res.content_length = stream->out.len;
     } else if (req->version < 0x101) {
@@ -132,9 +144,13 @@ static void stream_turn(struct stream *stream)
         h2o_send(call->req, NULL, 0, H2O_SEND_STATE_FINAL);
         return;
     }
-    h2o_iovec_t piece = h2o_iovec_init((char *)stream->out.data, stream->out.len);
+    size_t left = stream->out.len - stream->taken;
+    stream->sent = left < STREAM_TURN_BYTES ? left : STREAM_TURN_BYTES;
+    bool last = stream->ended && stream->sent == left;
+    h2o_iovec_t piece =
+        h2o_iovec_init((char *)stream->out.data + stream->taken, stream->sent);
     h2o_send(call->req, &piece, 1,
-             stream->ended ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);
+             last ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);
 }
 
 /* Is there time left in this round of the loop? */
@@ -170,12 +186,16 @@ static void stream_idle(uv_idle_t *idle)
     }
 }
 
-/* The client has taken the last turn. */
+/* The client has taken the last turn. A large item may have more. */
 static void stream_proceed(h2o_generator_t *super, h2o_req_t *req)
 {
     struct stream *stream = (struct stream *)(void *)super;
     (void)req;
-    buf_clear(&stream->out);
+    stream->taken += stream->sent;
+    if (stream->taken == stream->out.len) {
+        buf_clear(&stream->out);
+        stream->taken = 0;
+    }
     stream_enqueue(stream->source.api, stream);
 }
 

@@ -25,16 +25,23 @@ enum stream_step {
     STREAM_END,     /* the end of the body is appended */
 };
 
+enum stream_form {
+    STREAM_JSON,  /* commas between the items, a newline at the end */
+    STREAM_BYTES, /* the items as they are */
+};
+
 struct stream_source {
-    const struct registry *frozen; /* one reference, taken over */
+    enum stream_form form;
+    const struct registry *frozen; /* one reference, taken over; or NULL */
     enum stream_step (*next)(struct stream_source *source, struct buf *out);
-    struct buf head; /* opens the body; taken over */
+    void (*close)(struct stream_source *source); /* gives `arg` back; NULL: nothing */
+    struct buf head;                             /* opens the body; taken over */
     struct map_cursor cursor;
-    void *arg;       /* in the request's pool, or NULL */
+    void *arg;       /* in the request's pool, or for close(), or NULL */
     struct api *api; /* set by stream_start() */
 };
 
-/* Answer the call with all the items, commas between them. */
+/* Answer the call with all the items. */
 void stream_start(struct call *call, struct stream_source *source);
 
 /* One for an api. */

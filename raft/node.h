@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "raft/clock.h"
 #include "raft/disk.h"
@@ -104,6 +105,16 @@ struct node_member {
 };
 /* Fills up to `capacity` rows in order of name; returns how many there are. */
 size_t node_members(struct node *node, struct node_member *out, size_t capacity);
+
+/* The state as it is applied here now, in the bytes of raft/README.md ("A snapshot"), a
+ * record at a time. It holds a frozen view: what is applied later is not in it.
+ * node_snapshot_next() appends a record, of 4 MiB at most; false: that was all. Close
+ * it on the loop. */
+struct node_snapshot;
+struct node_snapshot *node_snapshot_open(const struct node *node);
+uint64_t node_snapshot_sequence(const struct node_snapshot *snapshot);
+bool node_snapshot_next(struct node_snapshot *snapshot, struct buf *out);
+void node_snapshot_close(struct node_snapshot *snapshot);
 
 /* Leadership news; called on the loop when role, term or leader changed. */
 struct node_watch {
