@@ -50,8 +50,8 @@ static int applier_one(struct applier *applier, uint64_t index, struct err *err)
 
 void applier_run(struct applier *applier)
 {
-    if (applier->engine == NULL) {
-        return;
+    if (applier->engine == NULL || engine_installing(applier->engine)) {
+        return; /* while a snapshot replaces the log, what was committed is not in it */
     }
     uint64_t before = applier->applied;
     uint64_t end_ms = clock_now_ms(applier->clock) + APPLIER_TURN_MS;

@@ -29,7 +29,8 @@ struct compaction {
  * is being sent: the log behind it must stay). */
 void compaction_look(struct compaction *compaction, uint64_t applied, bool held);
 
-/* Put the store's newest snapshot in the place of the state. ERR_CORRUPT, ERR_IO. */
+/* Put the store's newest snapshot in the place of the state, in one go: before the loop
+ * runs. ERR_CORRUPT, ERR_IO. */
 int compaction_load(struct store *store, struct fsm *fsm, struct err *err);
 
 /* After the store is closed. */

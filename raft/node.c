@@ -333,13 +333,12 @@ static void node_snapshot_wanted(void *owner, uint64_t to)
     transfer_wanted(node->transfer, to);
 }
 
-/* A leader's snapshot is in the place of log and state on disk: now here too. */
-static void node_installed(void *owner)
+/* A leader's snapshot is in the place of log and state. */
+static void node_loaded(void *owner, const struct err *err)
 {
     struct node *node = owner;
-    struct err err;
-    if (compaction_load(node->store, node->fsm, &err) != 0) {
-        node_fail(node, &err);
+    if (err != NULL) {
+        node_fail(node, err);
         return;
     }
     uint64_t index = engine_snapshot_index(node->engine);
@@ -349,6 +348,13 @@ static void node_installed(void *owner)
     propose_covered(node->propose, index);
     engine_installed(node->engine);
     node_wake(node);
+}
+
+/* It is on disk: now here too. */
+static void node_installed(void *owner)
+{
+    struct node *node = owner;
+    install_start(&node->install);
 }
 
 static void node_start_compaction(struct node *node)
@@ -364,6 +370,12 @@ static void node_start_compaction(struct node *node)
         .min_entries = given ? options->snapshot_entries : NODE_SNAPSHOT_ENTRIES,
         .trailing = given ? options->snapshot_trailing : NODE_SNAPSHOT_TRAILING,
         .trailing_bytes = NODE_TRAILING_BYTES,
+    };
+    node->install = (struct install){
+        .store = node->store,
+        .fsm = node->fsm,
+        .owner = node,
+        .done = node_loaded,
     };
     node->transfer =
         transfer_new(options->clock, node->store, node->engine, &hooks, node);
@@ -603,6 +615,7 @@ static void node_stop_on(struct node *node)
     if (node->engine != NULL) {
         transfer_free(node->transfer);
         compaction_close(&node->compaction);
+        install_close(&node->install);
         engine_free(node->engine);
     }
     void (*stopped)(void *owner) = node->stopped;

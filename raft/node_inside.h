@@ -9,6 +9,7 @@
 #include "raft/engine.h"
 #include "raft/forming.h"
 #include "raft/identity.h"
+#include "raft/install.h"
 #include "raft/membership.h"
 #include "raft/node.h"
 #include "raft/store/store.h"
@@ -40,6 +41,7 @@ struct node {
     struct applier applier;
     struct vigil vigil;
     struct compaction compaction;
+    struct install install;
     struct transfer *transfer;
     struct acquaintances others;
     struct clock_task turn;

@@ -326,7 +326,7 @@ static int receiver_begin(struct transfer *transfer, uint64_t from,
         return err_set(err, ERR_CORRUPT, "node %llu announces a snapshot that is none",
                        (unsigned long long)from);
     }
-    if (receiver->state == RECEIVER_INSTALLING || receiver->stale ||
+    if (engine_installing(transfer->engine) || receiver->stale ||
         term != engine_term(transfer->engine) ||
         from != engine_leader(transfer->engine) ||
         engine_role(transfer->engine) == ENGINE_LEADER ||
