@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/address.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "raft/peer/address.h"

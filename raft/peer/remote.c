@@ -22,9 +22,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/address.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "raft/peer/address.h"
 #include "raft/peer/internal.h"
 
 #define BACKOFF_MIN_MS 20

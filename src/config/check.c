@@ -11,6 +11,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "base/address.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "config/config.h"
@@ -35,37 +36,11 @@ static int bad(const struct config *config, const char *path, struct err *err,
 
 /* --- addresses ----------------------------------------------------------------- */
 
-/* "host:port" in its two halves: the host without brackets. */
-static bool address_split(const char *address, char host[LIMIT_ADDRESS_BYTES])
+/* "host:port", and which host. */
+static bool host_of(const char *address, char host[LIMIT_ADDRESS_BYTES])
 {
-    const char *colon = strrchr(address, ':');
-    size_t len = strlen(address);
-    if (colon == NULL || colon == address || len >= LIMIT_ADDRESS_BYTES) {
-        return false;
-    }
-    size_t digits = strspn(colon + 1, "0123456789");
-    if (digits == 0 || digits > 5 || colon[1 + digits] != '\0' ||
-        strtoul(colon + 1, NULL, 10) > 65535) {
-        return false;
-    }
-    size_t host_len = (size_t)(colon - address);
-    bool bracketed = host_len > 2 && address[0] == '[' && address[host_len - 1] == ']';
-    if (bracketed) {
-        address++;
-        host_len -= 2;
-    } else if (memchr(address, ':', host_len) != NULL) {
-        return false; /* IPv6 without brackets */
-    }
-    memcpy(host, address, host_len);
-    host[host_len] = '\0';
-    for (size_t i = 0; i < host_len; i++) {
-        unsigned char c = (unsigned char)host[i];
-        if (c <= ' ' || c >= 127 || strchr("[]/\"'\\", c) != NULL) {
-            return false;
-        }
-    }
-    struct in6_addr six;
-    return !bracketed || inet_pton(AF_INET6, host, &six) == 1;
+    const char *port = NULL;
+    return address_split(address, host, &port);
 }
 
 enum address_kind { ADDRESS_OTHER, ADDRESS_LOOPBACK, ADDRESS_EVERY };
@@ -105,7 +80,7 @@ static enum address_kind address_kind(const char *host)
 bool config_loopback(const char *address)
 {
     char host[LIMIT_ADDRESS_BYTES];
-    return address_split(address, host) && address_kind(host) == ADDRESS_LOOPBACK;
+    return host_of(address, host) && address_kind(host) == ADDRESS_LOOPBACK;
 }
 
 /* --- the checks ---------------------------------------------------------------- */
@@ -122,7 +97,7 @@ static int check_advertised(const struct config *config,
                             const struct listener *listener, struct err *err)
 {
     char host[LIMIT_ADDRESS_BYTES];
-    if (!address_split(listener->advertise, host)) {
+    if (!host_of(listener->advertise, host)) {
         return bad(config, listener->advertise_path, err,
                    "must be host:port, such as %s, not '%.64s'", listener->example,
                    listener->advertise);
@@ -142,7 +117,7 @@ static int check_listener(const struct config *config, const struct listener *li
                           struct err *err)
 {
     char host[LIMIT_ADDRESS_BYTES];
-    if (!address_split(listener->address, host)) {
+    if (!host_of(listener->address, host)) {
         return bad(config, listener->path, err,
                    "must be host:port, such as %s or [::1]:8558, not '%.64s'",
                    listener->example, listener->address);
@@ -193,7 +168,7 @@ static int check_peer(const struct config *config, size_t at, struct err *err)
     char host[LIMIT_ADDRESS_BYTES];
     const char *path = "cluster.peers";
     const char *peer = config->cluster_peers.items[at];
-    if (!address_split(peer, host)) {
+    if (!host_of(peer, host)) {
         return bad(config, path, err,
                    "'%.64s' must be host:port, such as 10.0.0.2:8658", peer);
     }

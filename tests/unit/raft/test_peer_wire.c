@@ -13,10 +13,10 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "base/address.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "raft/frame.h"
-#include "raft/peer/address.h"
 #include "raft/peer/refusals.h"
 #include "raft/peer/wire.h"
 
@@ -246,6 +246,10 @@ static void addresses_come_apart(void **state)
         {"name:-1", NULL, NULL},
         {"name: 1", NULL, NULL},
         {"name:000080", NULL, NULL},
+        {"na me:80", NULL, NULL},
+        {"http://name:80", NULL, NULL},
+        {"name\n:80", NULL, NULL},
+        {"[name]:80", NULL, NULL},
         {"", NULL, NULL},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -258,11 +262,11 @@ static void addresses_come_apart(void **state)
             assert_string_equal(port, rows[i].port);
         }
     }
-    char longest[LIMIT_ADDRESS_BYTES + 8];
+    char longest[LIMIT_ADDRESS_BYTES + 1];
     char host[LIMIT_ADDRESS_BYTES];
     const char *port = NULL;
     memset(longest, 'x', sizeof longest);
-    memcpy(longest + LIMIT_ADDRESS_BYTES, ":80", 4);
+    memcpy(longest + LIMIT_ADDRESS_BYTES - 3, ":80", 4);
     assert_false(address_split(longest, host, &port));
     assert_true(address_split(longest + 1, host, &port));
 }
