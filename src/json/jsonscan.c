@@ -330,7 +330,7 @@ static int scan_next(struct scan *scan)
 }
 
 int jsonscan_check(const char *text, size_t len, enum jsontext_reader reader,
-                   struct err *err)
+                   size_t *values, struct err *err)
 {
     struct scan scan = {.text = text, .len = len, .reader = reader, .err = err};
     if (len > LIMIT_BODY_BYTES) {
@@ -354,5 +354,6 @@ int jsonscan_check(const char *text, size_t len, enum jsontext_reader reader,
                            LIMIT_JSON_VALUES);
         }
     }
+    *values = scan.values;
     return scan.depth == 0 && scan.expect == EXPECT_MORE ? 0 : refuse_end(&scan);
 }

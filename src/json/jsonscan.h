@@ -9,10 +9,10 @@
 #include "base/err.h"
 #include "json/jsontext.h"
 
-/* ERR_INVALID: bad syntax, NUL, bytes that are not UTF-8, half a surrogate pair, nested
- * deeper than LIMIT_JSON_DEPTH. ERR_TOO_LARGE: over LIMIT_BODY_BYTES or
- * LIMIT_JSON_VALUES. */
+/* *values: how many there are, keys counted as well. ERR_INVALID: bad syntax, NUL,
+ * bytes that are not UTF-8, half a surrogate pair, nested deeper than LIMIT_JSON_DEPTH.
+ * ERR_TOO_LARGE: over LIMIT_BODY_BYTES or LIMIT_JSON_VALUES. */
 int jsonscan_check(const char *text, size_t len, enum jsontext_reader reader,
-                   struct err *err);
+                   size_t *values, struct err *err);
 
 #endif

@@ -1,45 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "json/jsontext.h"
 
-#include <jansson.h>
-#include <pthread.h>
 #include <stdint.h>
 #include <string.h>
 
-#include "base/mem.h"
 #include "json/jsonscan.h"
+#include "json/jsonvalue.h"
 #include "text/utf8.h"
-
-static void use_our_memory(void)
-{
-    json_set_alloc_funcs(mem_alloc, mem_free); /* so that jansson cannot run out */
-}
 
 int jsontext_check(const void *data, size_t len, enum jsontext_reader reader,
                    struct err *err)
 {
-    return jsonscan_check(data, len, reader, err);
+    size_t values = 0;
+    return jsonscan_check(data, len, reader, &values, err);
 }
 
 int jsontext_parse(const void *data, size_t len, enum jsontext_reader reader,
-                   json_t **out, struct err *err)
+                   const struct jsonvalue **out, struct err *err)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    size_t values = 0;
     *out = NULL;
-    int rc = jsonscan_check(data, len, reader, err);
+    int rc = jsonscan_check(data, len, reader, &values, err);
     if (rc != 0) {
         return rc;
     }
-    pthread_once(&once, use_our_memory);
-    json_error_t error;
-    *out = json_loadb(
-        data, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL,
-        &error);
-    if (*out == NULL) {
-        /* Duplicate keys and numbers past a double: all else the scan has refused. */
-        return err_set(err, ERR_INVALID, "%s", error.text);
-    }
-    return 0;
+    *out = jsonvalue_build(data, len, values, err);
+    return *out != NULL ? 0 : ERR_INVALID;
 }
 
 /* What must be escaped: 0 = nothing, 'u' = \u00xx, else the letter after the backslash.
@@ -100,7 +86,8 @@ void jsontext_put_text(struct buf *out, const char *text)
 
 void jsontext_put_key(struct buf *out, const char *key)
 {
-    if (out->len > 0 && strchr("{[", out->data[out->len - 1]) == NULL) {
+    uint8_t before = out->len > 0 ? out->data[out->len - 1] : '{';
+    if (before != '{' && before != '[') {
         buf_put_u8(out, ',');
     }
     buf_put_u8(out, '"');

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* JSON text ⇄ jansson values, for everything that comes from outside.
+/* JSON text ⇄ values, for everything that comes from outside.
  *
- * Reading is stricter than jansson: bounded depth, no duplicate keys, no NUL, valid
- * UTF-8 only; what is refused is refused in the words of Go's encoding/json, because
- * clients of CTS see them (spec/cts.md 1.7, 1.8). Writing is as Go writes: compact,
- * with <, >, &, U+2028 and U+2029 escaped. */
+ * Reading is strict: bounded depth, no duplicate keys, no NUL, valid UTF-8 only; what
+ * is refused is refused in the words of Go's encoding/json, because clients of CTS see
+ * them (spec/cts.md 1.7, 1.8). Not with jansson: two thirds of a write's work on the
+ * leader were its second look at the text, and looking members up by hash. Writing is
+ * as Go writes: compact, with <, >, &, U+2028 and U+2029 escaped. */
 #ifndef JSON_JSONTEXT_H
 #define JSON_JSONTEXT_H
 
@@ -14,7 +15,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-struct json_t; /* jansson's json_t: only who reads values needs its header */
+struct jsonvalue;
 
 /* Which of Go's two readers is imitated: they differ in what they say of a text that
  * ends early. */
@@ -23,12 +24,12 @@ enum jsontext_reader {
     JSONTEXT_WHOLE,  /* json.Unmarshal: "unexpected end of JSON input" */
 };
 
-/* Read one value, with nothing but blanks around it. On success `*out` is a new
- * reference (json_decref() it); else it is NULL. ERR_INVALID with the reason, too deep
- * included; ERR_TOO_LARGE over LIMIT_BODY_BYTES or LIMIT_JSON_VALUES. Numbers become
- * reals. May be called from the pool. */
+/* Read one value, with nothing but blanks around it. On success `*out` is the caller's
+ * (jsonvalue_free() it); else it is NULL. ERR_INVALID with the reason, too deep
+ * included; ERR_TOO_LARGE over LIMIT_BODY_BYTES or LIMIT_JSON_VALUES. May be called
+ * from the pool. */
 int jsontext_parse(const void *data, size_t len, enum jsontext_reader reader,
-                   struct json_t **out, struct err *err);
+                   const struct jsonvalue **out, struct err *err);
 
 /* Only judge: what jsontext_parse() would refuse by syntax or depth, without building
  * values. Duplicate keys are not looked for. */

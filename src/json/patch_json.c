@@ -5,53 +5,50 @@
 #include <string.h>
 #include <strings.h>
 
-#include <jansson.h>
-
 #include "base/mem.h"
 #include "json/jsontext.h"
+#include "json/jsonvalue.h"
 #include "json/task_json.h"
 #include "text/quote.h"
 
 static const char field[] = "enabled";
 
 /* Go's name of what a JSON value decodes to by itself. */
-static const char *go_type(const json_t *value)
+static const char *go_type(const struct jsonvalue *value)
 {
-    switch (json_typeof(value)) {
-    case JSON_OBJECT:
+    switch (value->type) {
+    case JSONVALUE_OBJECT:
         return "map[string]interface {}";
-    case JSON_ARRAY:
+    case JSONVALUE_ARRAY:
         return "[]interface {}";
-    case JSON_STRING:
+    case JSONVALUE_STRING:
         return "string";
-    case JSON_INTEGER:
-    case JSON_REAL:
+    case JSONVALUE_NUMBER:
         return "float64";
-    case JSON_TRUE:
-    case JSON_FALSE:
+    case JSONVALUE_TRUE:
+    case JSONVALUE_FALSE:
         return "bool";
-    case JSON_NULL:
+    case JSONVALUE_NULL:
         break;
     }
     return "nil";
 }
 
-static const char *json_word(const json_t *value)
+static const char *json_word(const struct jsonvalue *value)
 {
-    switch (json_typeof(value)) {
-    case JSON_OBJECT:
+    switch (value->type) {
+    case JSONVALUE_OBJECT:
         return "object";
-    case JSON_ARRAY:
+    case JSONVALUE_ARRAY:
         return "array";
-    case JSON_STRING:
+    case JSONVALUE_STRING:
         return "string";
-    case JSON_INTEGER:
-    case JSON_REAL:
+    case JSONVALUE_NUMBER:
         return "number";
-    case JSON_TRUE:
-    case JSON_FALSE:
+    case JSONVALUE_TRUE:
+    case JSONVALUE_FALSE:
         return "bool";
-    case JSON_NULL:
+    case JSONVALUE_NULL:
         break;
     }
     return "null";
@@ -59,15 +56,15 @@ static const char *json_word(const json_t *value)
 
 /* The key that stands for the field: itself, else the least that differs only in case.
  */
-static const char *find_key(json_t *root)
+static const char *find_key(const struct jsonvalue *root)
 {
     const char *found = NULL;
-    if (json_object_get(root, field) != NULL) {
+    if (jsonvalue_get(root, field) != NULL) {
         return field;
     }
-    for (void *at = json_object_iter(root); at != NULL;
-         at = json_object_iter_next(root, at)) {
-        const char *key = json_object_iter_key(at);
+    for (const struct jsonvalue *at = jsonvalue_first(root); at != NULL;
+         at = at->next) {
+        const char *key = at->key;
         if (strcasecmp(key, field) == 0 && (found == NULL || strcmp(key, found) < 0)) {
             found = key;
         }
@@ -75,11 +72,11 @@ static const char *find_key(json_t *root)
     return found;
 }
 
-static int read_word(const json_t *value, bool *enabled, struct err *err)
+static int read_word(const struct jsonvalue *value, bool *enabled, struct err *err)
 {
     static const char *const yes[] = {"1", "t", "T", "TRUE", "true", "True"};
     static const char *const no[] = {"0", "f", "F", "FALSE", "false", "False", ""};
-    const char *text = json_string_value(value);
+    const char *text = value->text;
     for (size_t i = 0; i < sizeof yes / sizeof yes[0]; i++) {
         if (strcmp(text, yes[i]) == 0) {
             *enabled = true;
@@ -101,18 +98,18 @@ static int read_word(const json_t *value, bool *enabled, struct err *err)
     return rc;
 }
 
-static int read_truth(const json_t *value, bool *enabled, struct err *err)
+static int read_truth(const struct jsonvalue *value, bool *enabled, struct err *err)
 {
-    if (json_is_boolean(value)) {
-        *enabled = json_is_true(value);
+    if (jsonvalue_is_bool(value)) {
+        *enabled = jsonvalue_is(value, JSONVALUE_TRUE);
         return 0;
     }
-    if (json_is_number(value)) {
-        double number = json_number_value(value);
+    if (jsonvalue_is(value, JSONVALUE_NUMBER)) {
+        double number = value->number;
         *enabled = number > 0 || number < 0;
         return 0;
     }
-    if (json_is_string(value)) {
+    if (jsonvalue_is(value, JSONVALUE_STRING)) {
         return read_word(value, enabled, err);
     }
     return err_set(err, ERR_INVALID,
@@ -127,13 +124,14 @@ static int compare_texts(const void *left, const void *right)
 }
 
 /* Name every key but `used`, sorted. */
-static int refuse_others(json_t *root, const char *used, struct err *err)
+static int refuse_others(const struct jsonvalue *root, const char *used,
+                         struct err *err)
 {
-    const char **keys = mem_array(json_object_size(root) + 1, sizeof *keys);
+    const char **keys = mem_array(jsonvalue_count(root) + 1, sizeof *keys);
     size_t count = 0;
-    for (void *at = json_object_iter(root); at != NULL;
-         at = json_object_iter_next(root, at)) {
-        const char *key = json_object_iter_key(at);
+    for (const struct jsonvalue *at = jsonvalue_first(root); at != NULL;
+         at = at->next) {
+        const char *key = at->key;
         if (used == NULL || strcmp(key, used) != 0) {
             keys[count++] = key;
         }
@@ -155,11 +153,11 @@ static int refuse_others(json_t *root, const char *used, struct err *err)
     return rc;
 }
 
-static int read_patch(json_t *root, bool *enabled, struct err *err)
+static int read_patch(const struct jsonvalue *root, bool *enabled, struct err *err)
 {
     const char *key = find_key(root);
-    const json_t *value = key != NULL ? json_object_get(root, key) : NULL;
-    bool given = value != NULL && !json_is_null(value);
+    const struct jsonvalue *value = key != NULL ? jsonvalue_get(root, key) : NULL;
+    bool given = value != NULL && !jsonvalue_is(value, JSONVALUE_NULL);
     int rc = given ? read_truth(value, enabled, err) : 0;
     if (rc == 0) {
         rc = refuse_others(root, key, err);
@@ -175,13 +173,14 @@ static int read_patch(json_t *root, bool *enabled, struct err *err)
 
 int task_json_patch(const void *body, size_t len, bool *enabled, struct err *err)
 {
-    json_t *root;
+    const struct jsonvalue *root;
     *enabled = false;
     int rc = jsontext_parse(body, len, JSONTEXT_WHOLE, &root, err);
     if (rc != 0) {
         return rc;
     }
-    if (json_is_object(root) || json_is_null(root)) { /* Go: null leaves a map empty */
+    if (jsonvalue_is(root, JSONVALUE_OBJECT) ||
+        jsonvalue_is(root, JSONVALUE_NULL)) { /* Go: null leaves a map empty */
         rc = read_patch(root, enabled, err);
     } else {
         rc = err_set(err, ERR_INVALID,
@@ -189,6 +188,6 @@ int task_json_patch(const void *body, size_t len, bool *enabled, struct err *err
                      "map[string]interface {}",
                      json_word(root));
     }
-    json_decref(root);
+    jsonvalue_free(root);
     return rc;
 }

@@ -21,7 +21,7 @@ struct walk {
 };
 
 static int check_object(const struct walk *walk, const struct schema *schema,
-                        json_t *value, const struct place *place);
+                        const struct jsonvalue *value, const struct place *place);
 
 static void put_path(struct buf *out, const struct place *place)
 {
@@ -63,22 +63,24 @@ static int refuse_property(const struct walk *walk, const struct place *place,
 }
 
 static int refuse_type(const struct walk *walk, const struct place *place,
-                       json_t *value, const char *wanted)
+                       const struct jsonvalue *value, const char *wanted)
 {
     char what[48];
     snprintf(what, sizeof what, "value must be %s", wanted);
-    return refuse(walk, place, json_is_null(value) ? "Value is not nullable" : what);
+    return refuse(walk, place,
+                  jsonvalue_is(value, JSONVALUE_NULL) ? "Value is not nullable" : what);
 }
 
-static int check_strings(const struct walk *walk, json_t *value,
+static int check_strings(const struct walk *walk, const struct jsonvalue *value,
                          const struct place *place)
 {
-    if (!json_is_array(value)) {
+    if (!jsonvalue_is(value, JSONVALUE_ARRAY)) {
         return refuse_type(walk, place, value, "an array");
     }
-    for (size_t i = 0; i < json_array_size(value); i++) {
-        json_t *item = json_array_get(value, i);
-        if (!json_is_string(item)) {
+    size_t i = 0;
+    for (const struct jsonvalue *item = jsonvalue_first(value); item != NULL;
+         item = item->next, i++) {
+        if (!jsonvalue_is(item, JSONVALUE_STRING)) {
             char index[24];
             snprintf(index, sizeof index, "%zu", i);
             struct place here = {place, index};
@@ -88,18 +90,18 @@ static int check_strings(const struct walk *walk, json_t *value,
     return 0;
 }
 
-static int check_map(const struct walk *walk, json_t *value, bool nullable,
-                     const struct place *place)
+static int check_map(const struct walk *walk, const struct jsonvalue *value,
+                     bool nullable, const struct place *place)
 {
-    if (!json_is_object(value)) {
+    if (!jsonvalue_is(value, JSONVALUE_OBJECT)) {
         return refuse_type(walk, place, value, "an object");
     }
     const char *bad = NULL; /* the first in the order of keys */
-    for (void *at = json_object_iter(value); at != NULL;
-         at = json_object_iter_next(value, at)) {
-        const json_t *item = json_object_iter_value(at);
-        const char *key = json_object_iter_key(at);
-        bool good = json_is_string(item) || (nullable && json_is_null(item));
+    for (const struct jsonvalue *at = jsonvalue_first(value); at != NULL;
+         at = at->next) {
+        const char *key = at->key;
+        bool good = jsonvalue_is(at, JSONVALUE_STRING) ||
+                    (nullable && jsonvalue_is(at, JSONVALUE_NULL));
         if (!good && (bad == NULL || strcmp(key, bad) < 0)) {
             bad = key;
         }
@@ -108,21 +110,23 @@ static int check_map(const struct walk *walk, json_t *value, bool nullable,
         return 0;
     }
     struct place here = {place, bad};
-    return refuse_type(walk, &here, json_object_get(value, bad), "a string");
+    return refuse_type(walk, &here, jsonvalue_get(value, bad), "a string");
 }
 
 static int check_value(const struct walk *walk, const struct schema_property *property,
-                       json_t *value, const struct place *up)
+                       const struct jsonvalue *value, const struct place *up)
 {
     struct place place = {up, property->key};
     switch (property->kind) {
     case SCHEMA_STRING:
-        return json_is_string(value) ? 0 : refuse_type(walk, &place, value, "a string");
+        return jsonvalue_is(value, JSONVALUE_STRING)
+                   ? 0
+                   : refuse_type(walk, &place, value, "a string");
     case SCHEMA_BOOL:
-        return json_is_boolean(value) ? 0
-                                      : refuse_type(walk, &place, value, "a boolean");
+        return jsonvalue_is_bool(value) ? 0
+                                        : refuse_type(walk, &place, value, "a boolean");
     case SCHEMA_DEFAULTED_BOOL: /* the validator puts the default over a null */
-        return json_is_boolean(value) || json_is_null(value)
+        return jsonvalue_is_bool(value) || jsonvalue_is(value, JSONVALUE_NULL)
                    ? 0
                    : refuse_type(walk, &place, value, "a boolean");
     case SCHEMA_STRINGS:
@@ -138,12 +142,13 @@ static int check_value(const struct walk *walk, const struct schema_property *pr
 }
 
 /* The least key that no property has, or NULL. */
-static const char *find_unknown(const struct schema *schema, json_t *value)
+static const char *find_unknown(const struct schema *schema,
+                                const struct jsonvalue *value)
 {
     const char *least = NULL;
-    for (void *at = json_object_iter(value); at != NULL;
-         at = json_object_iter_next(value, at)) {
-        const char *key = json_object_iter_key(at);
+    for (const struct jsonvalue *at = jsonvalue_first(value); at != NULL;
+         at = at->next) {
+        const char *key = at->key;
         bool known = false;
         for (size_t i = 0; i < schema->count && !known; i++) {
             known = strcmp(schema->properties[i].key, key) == 0;
@@ -156,9 +161,9 @@ static const char *find_unknown(const struct schema *schema, json_t *value)
 }
 
 static int check_object(const struct walk *walk, const struct schema *schema,
-                        json_t *value, const struct place *place)
+                        const struct jsonvalue *value, const struct place *place)
 {
-    if (!json_is_object(value)) {
+    if (!jsonvalue_is(value, JSONVALUE_OBJECT)) {
         return refuse_type(walk, place, value, "an object");
     }
     const char *unknown = find_unknown(schema, value);
@@ -167,7 +172,7 @@ static int check_object(const struct walk *walk, const struct schema *schema,
         if (unknown != NULL && strcmp(unknown, property->key) < 0) {
             break;
         }
-        json_t *member = json_object_get(value, property->key);
+        const struct jsonvalue *member = jsonvalue_get(value, property->key);
         int rc = member != NULL ? check_value(walk, property, member, place) : 0;
         if (rc != 0) {
             return rc;
@@ -177,7 +182,7 @@ static int check_object(const struct walk *walk, const struct schema *schema,
         return refuse_property(walk, place, unknown, "unsupported");
     }
     for (const char *const *key = schema->required; *key != NULL; key++) {
-        if (json_object_get(value, *key) == NULL) {
+        if (jsonvalue_get(value, *key) == NULL) {
             struct place missing = {place, *key};
             return refuse_property(walk, &missing, *key, "missing");
         }
@@ -185,8 +190,8 @@ static int check_object(const struct walk *walk, const struct schema *schema,
     return 0;
 }
 
-int schema_check(const struct schema *schema, json_t *root, const char *at,
-                 const char *prefix, struct err *err)
+int schema_check(const struct schema *schema, const struct jsonvalue *root,
+                 const char *at, const char *prefix, struct err *err)
 {
     struct walk walk = {at, prefix, err};
     return check_object(&walk, schema, root, NULL);

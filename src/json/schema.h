@@ -7,10 +7,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include <jansson.h>
-
 #include "base/buf.h"
 #include "base/err.h"
+#include "json/jsonvalue.h"
 
 enum schema_kind {
     SCHEMA_STRING,
@@ -40,7 +39,7 @@ struct schema {
 /* `root` against `schema`; keys no property has are refused. The first error wins:
  * members in the order of their keys, then what is missing. ERR_INVALID with the
  * message; `prefix` stands before it. `at` is the path of `root`, "" or "/task". */
-int schema_check(const struct schema *schema, json_t *root, const char *at,
-                 const char *prefix, struct err *err);
+int schema_check(const struct schema *schema, const struct jsonvalue *root,
+                 const char *at, const char *prefix, struct err *err);
 
 #endif

@@ -5,11 +5,10 @@
 #include <string.h>
 #include <strings.h>
 
-#include <jansson.h>
-
 #include "base/limits.h"
 #include "base/mem.h"
 #include "json/jsontext.h"
+#include "json/jsonvalue.h"
 #include "json/task_rules.h"
 #include "json/task_schema.h"
 #include "text/duration.h"
@@ -25,20 +24,22 @@ const struct task_defaults task_defaults_standard = {
 /* --- writing the canonical text
  * -------------------------------------------------------- */
 
-static void put_text(struct buf *out, const json_t *object, const char *key)
+static void put_text(struct buf *out, const struct jsonvalue *object, const char *key)
 {
-    const json_t *value = json_object_get(object, key);
+    const struct jsonvalue *value = jsonvalue_get(object, key);
     jsontext_put_key(out, key);
-    jsontext_put_string(out, value != NULL ? json_string_value(value) : "",
-                        json_string_length(value));
+    jsontext_put_string(out, value != NULL ? value->text : "",
+                        value != NULL ? value->count : 0);
 }
 
-static void put_bool(struct buf *out, const json_t *object, const char *key,
+static void put_bool(struct buf *out, const struct jsonvalue *object, const char *key,
                      bool otherwise)
 {
-    const json_t *value = json_object_get(object, key);
+    const struct jsonvalue *value = jsonvalue_get(object, key);
     jsontext_put_key(out, key);
-    jsontext_put_bool(out, json_is_boolean(value) ? json_is_true(value) : otherwise);
+    jsontext_put_bool(out, jsonvalue_is_bool(value)
+                               ? jsonvalue_is(value, JSONVALUE_TRUE)
+                               : otherwise);
 }
 
 static void put_duration(struct buf *out, const char *key, int64_t duration_ns)
@@ -64,13 +65,15 @@ static int compare_texts(const void *left, const void *right)
     return strcmp(*(const char *const *)left, *(const char *const *)right);
 }
 
-static void put_strings(struct buf *out, const char *key, const json_t *values,
-                        bool sorted)
+static void put_strings(struct buf *out, const char *key,
+                        const struct jsonvalue *values, bool sorted)
 {
-    size_t count = json_array_size(values);
+    size_t count = jsonvalue_count(values);
     const char **texts = mem_array(count + 1, sizeof *texts);
-    for (size_t i = 0; i < count; i++) {
-        texts[i] = json_string_value(json_array_get(values, i));
+    size_t filled = 0;
+    for (const struct jsonvalue *at = jsonvalue_first(values); at != NULL;
+         at = at->next) {
+        texts[filled++] = at->text;
     }
     if (sorted) {
         qsort(texts, count, sizeof *texts, compare_texts);
@@ -88,15 +91,14 @@ static void put_strings(struct buf *out, const char *key, const json_t *values,
 }
 
 /* A map of strings, sorted; a null becomes "", as Go decodes it. */
-static void put_map(struct buf *out, const json_t *object, const char *key)
+static void put_map(struct buf *out, const struct jsonvalue *object, const char *key)
 {
-    json_t *map = json_object_get(object, key);
-    size_t count = json_object_size(map);
+    const struct jsonvalue *map = jsonvalue_get(object, key);
+    size_t count = jsonvalue_count(map);
     const char **keys = mem_array(count + 1, sizeof *keys);
     size_t i = 0;
-    for (void *at = json_object_iter(map); at != NULL;
-         at = json_object_iter_next(map, at)) {
-        keys[i++] = json_object_iter_key(at);
+    for (const struct jsonvalue *at = jsonvalue_first(map); at != NULL; at = at->next) {
+        keys[i++] = at->key;
     }
     qsort(keys, count, sizeof *keys, compare_texts);
     open_object(out, key);
@@ -113,18 +115,18 @@ static void put_map(struct buf *out, const json_t *object, const char *key)
 }
 
 /* The services of a condition or, `input`, of a module input. */
-static void put_services(struct buf *out, const json_t *services, bool input)
+static void put_services(struct buf *out, const struct jsonvalue *services, bool input)
 {
-    const json_t *names = json_object_get(services, "names");
+    const struct jsonvalue *names = jsonvalue_get(services, "names");
     open_object(out, "services");
     put_map(out, services, "cts_user_defined_meta");
     put_text(out, services, "datacenter");
     put_text(out, services, "filter");
-    if (json_array_size(names) > 0) {
+    if (jsonvalue_count(names) > 0) {
         put_strings(out, "names", names, true);
     }
     put_text(out, services, "namespace");
-    if (json_array_size(names) == 0) {
+    if (jsonvalue_count(names) == 0) {
         put_text(out, services, "regexp");
     }
     if (!input) {
@@ -133,7 +135,7 @@ static void put_services(struct buf *out, const json_t *services, bool input)
     close_object(out);
 }
 
-static void put_kv(struct buf *out, const json_t *kv, bool input)
+static void put_kv(struct buf *out, const struct jsonvalue *kv, bool input)
 {
     open_object(out, "consul_kv");
     put_text(out, kv, "datacenter");
@@ -146,7 +148,7 @@ static void put_kv(struct buf *out, const json_t *kv, bool input)
     close_object(out);
 }
 
-static void put_catalog(struct buf *out, const json_t *catalog)
+static void put_catalog(struct buf *out, const struct jsonvalue *catalog)
 {
     open_object(out, "catalog_services");
     put_text(out, catalog, "datacenter");
@@ -158,13 +160,13 @@ static void put_catalog(struct buf *out, const json_t *catalog)
 }
 
 /* Of a condition there is at most one kind. */
-static void put_inputs(struct buf *out, const char *key, const json_t *inputs,
+static void put_inputs(struct buf *out, const char *key, const struct jsonvalue *inputs,
                        bool input)
 {
-    const json_t *catalog = json_object_get(inputs, "catalog_services");
-    const json_t *kv = json_object_get(inputs, "consul_kv");
-    const json_t *schedule = json_object_get(inputs, "schedule");
-    const json_t *services = json_object_get(inputs, "services");
+    const struct jsonvalue *catalog = jsonvalue_get(inputs, "catalog_services");
+    const struct jsonvalue *kv = jsonvalue_get(inputs, "consul_kv");
+    const struct jsonvalue *schedule = jsonvalue_get(inputs, "schedule");
+    const struct jsonvalue *services = jsonvalue_get(inputs, "services");
     open_object(out, key);
     if (catalog != NULL) {
         put_catalog(out, catalog);
@@ -194,18 +196,18 @@ static void put_buffer(struct buf *out, const struct buffer_period *buffer)
 }
 
 /* Returns the offset at which `"enabled":…,` belongs. */
-static size_t put_canonical(struct buf *out, const json_t *task,
+static size_t put_canonical(struct buf *out, const struct jsonvalue *task,
                             const struct buffer_period *buffer)
 {
     buf_put_u8(out, '{');
     put_buffer(out, buffer);
-    put_inputs(out, "condition", json_object_get(task, "condition"), false);
+    put_inputs(out, "condition", jsonvalue_get(task, "condition"), false);
     put_text(out, task, "description");
     size_t enabled_at = out->len + 1; /* behind the comma of the next */
     put_text(out, task, "module");
-    put_inputs(out, "module_input", json_object_get(task, "module_input"), true);
+    put_inputs(out, "module_input", jsonvalue_get(task, "module_input"), true);
     put_text(out, task, "name");
-    put_strings(out, "providers", json_object_get(task, "providers"), false);
+    put_strings(out, "providers", jsonvalue_get(task, "providers"), false);
     put_map(out, task, "variables");
     put_text(out, task, "version");
     close_object(out);
@@ -216,7 +218,7 @@ static size_t put_canonical(struct buf *out, const json_t *task,
  * --------------------------------------------------------------------------- */
 
 /* A task that fits the schema → everything of `out`. */
-static int take_task(const json_t *task, const struct task_defaults *defaults,
+static int take_task(const struct jsonvalue *task, const struct task_defaults *defaults,
                      enum task_source source, struct task_json *out, struct err *err)
 {
     out->name = mem_strdup(task_rules_text(task, "name"));
@@ -230,15 +232,15 @@ static int take_task(const json_t *task, const struct task_defaults *defaults,
         return err_set(err, ERR_TOO_LARGE, "the task has %zu bytes as JSON, at most %d",
                        out->text.len, LIMIT_BODY_BYTES);
     }
-    const json_t *enabled = json_object_get(task, "enabled");
-    out->enabled_given = json_is_boolean(enabled);
+    const struct jsonvalue *enabled = jsonvalue_get(task, "enabled");
+    out->enabled_given = jsonvalue_is_bool(enabled);
     out->draft = (struct task_draft){
         .name = out->name,
         .name_len = strlen(out->name),
         .text = (const char *)out->text.data,
         .text_len = out->text.len,
         .enabled_at = (uint32_t)enabled_at,
-        .enabled = !json_is_false(enabled),
+        .enabled = !jsonvalue_is(enabled, JSONVALUE_FALSE),
     };
     return 0;
 }
@@ -252,7 +254,7 @@ int task_json_create(const void *body, size_t len, const struct task_defaults *d
     if (len == 0) {
         return err_set(err, ERR_INVALID, BODY_ERROR ": value is required but missing");
     }
-    json_t *root;
+    const struct jsonvalue *root;
     int rc = jsontext_parse(body, len, JSONTEXT_STREAM, &root, err);
     if (rc != 0) {
         return err_prefix(err, BODY_ERROR ": failed to decode request body");
@@ -261,10 +263,9 @@ int task_json_create(const void *body, size_t len, const struct task_defaults *d
         &task_request_schema, root, "",
         BODY_ERROR ": doesn't match schema #/components/schemas/TaskRequest: ", err);
     if (rc == 0) {
-        rc =
-            take_task(json_object_get(root, "task"), defaults, TASK_FROM_API, out, err);
+        rc = take_task(jsonvalue_get(root, "task"), defaults, TASK_FROM_API, out, err);
     }
-    json_decref(root);
+    jsonvalue_free(root);
     return rc;
 }
 
@@ -275,7 +276,7 @@ int task_json_create_bare(const void *body, size_t len,
     struct err ignored = {0};
     err = err != NULL ? err : &ignored;
     *out = (struct task_json){0};
-    json_t *task;
+    const struct jsonvalue *task;
     int rc = jsontext_parse(body, len, JSONTEXT_WHOLE, &task, err);
     if (rc != 0) {
         return rc;
@@ -284,7 +285,7 @@ int task_json_create_bare(const void *body, size_t len,
     if (rc == 0) {
         rc = take_task(task, defaults, TASK_FROM_CONFIGURATION, out, err);
     }
-    json_decref(task);
+    jsonvalue_free(task);
     return rc;
 }
 

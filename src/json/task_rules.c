@@ -12,54 +12,54 @@
 #include "text/quote.h"
 #include "text/regexp.h"
 
-const char *task_rules_text(const json_t *object, const char *key)
+const char *task_rules_text(const struct jsonvalue *object, const char *key)
 {
-    const json_t *value = json_object_get(object, key);
-    return json_is_string(value) ? json_string_value(value) : "";
+    const struct jsonvalue *value = jsonvalue_get(object, key);
+    return jsonvalue_is(value, JSONVALUE_STRING) ? value->text : "";
 }
 
 /* --- buffer period
  * --------------------------------------------------------------------- */
 
 /* The duration at `key`, or `*duration_ns` as it is if there is none. */
-static int read_duration(const json_t *object, const char *key, int64_t *duration_ns,
-                         struct err *err)
+static int read_duration(const struct jsonvalue *object, const char *key,
+                         int64_t *duration_ns, struct err *err)
 {
-    const json_t *value = json_object_get(object, key);
+    const struct jsonvalue *value = jsonvalue_get(object, key);
     if (value == NULL) {
         return 0;
     }
-    int rc = duration_parse(json_string_value(value), json_string_length(value),
-                            duration_ns, err);
+    int rc = duration_parse(value->text, value->count, duration_ns, err);
     return rc == 0 ? 0 : err_prefix(err, "error with task configuration");
 }
 
 /* What was given over what the cluster has; nothing is judged yet but the syntax. */
-static int read_buffer(const json_t *task, const struct task_defaults *defaults,
+static int read_buffer(const struct jsonvalue *task,
+                       const struct task_defaults *defaults,
                        struct buffer_period *buffer, struct err *err)
 {
     *buffer = (struct buffer_period){defaults->buffer_enabled, defaults->buffer_min_ns,
                                      defaults->buffer_max_ns};
-    const json_t *given = json_object_get(task, "buffer_period");
+    const struct jsonvalue *given = jsonvalue_get(task, "buffer_period");
     if (given == NULL) {
         return 0;
     }
-    const json_t *enabled = json_object_get(given, "enabled");
+    const struct jsonvalue *enabled = jsonvalue_get(given, "enabled");
     if (enabled != NULL) {
-        buffer->enabled = json_is_true(enabled);
+        buffer->enabled = jsonvalue_is(enabled, JSONVALUE_TRUE);
     }
     int rc = read_duration(given, "max", &buffer->max_ns, err);
     return rc == 0 ? read_duration(given, "min", &buffer->min_ns, err) : rc;
 }
 
-static int settle_buffer(const json_t *task, struct buffer_period *buffer,
+static int settle_buffer(const struct jsonvalue *task, struct buffer_period *buffer,
                          struct err *err)
 {
     if (buffer->min_ns < 0 || buffer->max_ns < 0) {
         return err_set(err, ERR_INVALID, "buffer_period: cannot be negative");
     }
-    const json_t *condition = json_object_get(task, "condition");
-    if (json_object_get(condition, "schedule") != NULL || !buffer->enabled) {
+    const struct jsonvalue *condition = jsonvalue_get(task, "condition");
+    if (jsonvalue_get(condition, "schedule") != NULL || !buffer->enabled) {
         *buffer = (struct buffer_period){0};
     }
     if (buffer->min_ns > buffer->max_ns) {
@@ -104,7 +104,7 @@ static int refuse_enterprise(const char *key, const char *name, const char *more
                    key, name, more);
 }
 
-static int check_enterprise(const json_t *task, struct err *err)
+static int check_enterprise(const struct jsonvalue *task, struct err *err)
 {
     const char *name = task_rules_text(task, "name");
     if (task_rules_text(task, "terraform_version")[0] != '\0') {
@@ -114,7 +114,7 @@ static int check_enterprise(const json_t *task, struct err *err)
             "Terraform driver block",
             err);
     }
-    if (json_object_get(task, "terraform_cloud_workspace") != NULL) {
+    if (jsonvalue_get(task, "terraform_cloud_workspace") != NULL) {
         return refuse_enterprise("terraform_cloud_workspace", name, "", err);
     }
     return 0;
@@ -136,13 +136,15 @@ static int compare_providers(const void *left, const void *right)
 }
 
 /* "aws" and "aws.west" are two instances of one provider. */
-static int check_providers(const json_t *task, struct err *err)
+static int check_providers(const struct jsonvalue *task, struct err *err)
 {
-    const json_t *providers = json_object_get(task, "providers");
-    size_t count = json_array_size(providers);
+    const struct jsonvalue *providers = jsonvalue_get(task, "providers");
+    size_t count = jsonvalue_count(providers);
     const char **sorted = mem_array(count + 1, sizeof *sorted);
-    for (size_t i = 0; i < count; i++) {
-        sorted[i] = json_string_value(json_array_get(providers, i));
+    size_t filled = 0;
+    for (const struct jsonvalue *at = jsonvalue_first(providers); at != NULL;
+         at = at->next) {
+        sorted[filled++] = at->text;
     }
     qsort(sorted, count, sizeof *sorted, compare_providers);
     int rc = 0;
@@ -158,18 +160,19 @@ static int check_providers(const json_t *task, struct err *err)
 /* --- conditions
  * ------------------------------------------------------------------------ */
 
-static int check_regexp(const json_t *regexp, const char *what, struct err *err)
+static int check_regexp(const struct jsonvalue *regexp, const char *what,
+                        struct err *err)
 {
-    int rc = regexp_check(json_string_value(regexp), json_string_length(regexp), err);
+    int rc = regexp_check(regexp->text, regexp->count, err);
     return rc == 0 ? 0 : err_prefix(err, "unable to compile %s", what);
 }
 
-static int check_services(const json_t *services, enum task_source source,
+static int check_services(const struct jsonvalue *services, enum task_source source,
                           struct err *err)
 {
-    const json_t *names = json_object_get(services, "names");
-    const json_t *regexp = json_object_get(services, "regexp");
-    size_t count = json_array_size(names);
+    const struct jsonvalue *names = jsonvalue_get(services, "names");
+    const struct jsonvalue *regexp = jsonvalue_get(services, "regexp");
+    size_t count = jsonvalue_count(names);
     if (count > 0 && regexp != NULL && source == TASK_FROM_CONFIGURATION) {
         return err_set(
             err, ERR_INVALID,
@@ -181,8 +184,9 @@ static int check_services(const json_t *services, enum task_source source,
         return err_set(err, ERR_INVALID,
                        "either the regexp or names field must be configured");
     }
-    for (size_t i = 0; i < count; i++) {
-        if (json_string_length(json_array_get(names, i)) == 0) {
+    for (const struct jsonvalue *name = jsonvalue_first(names); name != NULL;
+         name = name->next) {
+        if (name->count == 0) {
             return err_set(
                 err, ERR_INVALID,
                 "names field includes empty string(s). services names cannot "
@@ -192,7 +196,7 @@ static int check_services(const json_t *services, enum task_source source,
     return count == 0 ? check_regexp(regexp, "services regexp", err) : 0;
 }
 
-static int check_schedule(const json_t *schedule, struct err *err)
+static int check_schedule(const struct jsonvalue *schedule, struct err *err)
 {
     const char *cron = task_rules_text(schedule, "cron");
     if (cron[0] == '\0') {
@@ -214,16 +218,16 @@ static int check_schedule(const json_t *schedule, struct err *err)
     return rc;
 }
 
-static int check_one_condition(const json_t *condition, struct err *err)
+static int check_one_condition(const struct jsonvalue *condition, struct err *err)
 {
-    if (json_object_size(condition) <= 1) {
+    if (jsonvalue_count(condition) <= 1) {
         return 0;
     }
     static const char *const kinds[] = {"services", "consul_kv", "catalog_services",
                                         "schedule"};
     char list[96] = "";
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
-        if (json_object_get(condition, kinds[i]) != NULL) {
+        if (jsonvalue_get(condition, kinds[i]) != NULL) {
             strcat(list, list[0] != '\0' ? ", " : "");
             strcat(list, kinds[i]);
         }
@@ -232,44 +236,44 @@ static int check_one_condition(const json_t *condition, struct err *err)
                    list);
 }
 
-static int check_condition(const json_t *condition, enum task_source source,
+static int check_condition(const struct jsonvalue *condition, enum task_source source,
                            struct err *err)
 {
     int rc = check_one_condition(condition, err);
     if (rc != 0) {
         return rc;
     }
-    const json_t *services = json_object_get(condition, "services");
+    const struct jsonvalue *services = jsonvalue_get(condition, "services");
     if (services != NULL) {
         rc = check_services(services, source, err);
         return rc == 0
                    ? 0
                    : err_prefix(err, "error validating `condition \"services\"` block");
     }
-    const json_t *catalog = json_object_get(condition, "catalog_services");
+    const struct jsonvalue *catalog = jsonvalue_get(condition, "catalog_services");
     if (catalog != NULL) {
-        return check_regexp(json_object_get(catalog, "regexp"),
+        return check_regexp(jsonvalue_get(catalog, "regexp"),
                             "catalog-services 'regexp'", err);
     }
-    const json_t *kv = json_object_get(condition, "consul_kv");
+    const struct jsonvalue *kv = jsonvalue_get(condition, "consul_kv");
     if (kv != NULL && task_rules_text(kv, "path")[0] == '\0') {
         return err_set(err, ERR_INVALID, "path is required for consul-kv condition");
     }
-    const json_t *schedule = json_object_get(condition, "schedule");
+    const struct jsonvalue *schedule = jsonvalue_get(condition, "schedule");
     return schedule != NULL ? check_schedule(schedule, err) : 0;
 }
 
 /* CTS does not look into module inputs, so that a wrong one shows only when it is
  * rendered (spec/cts.md 11.2, 5). Here it is refused like a condition. */
-static int check_module_input(const json_t *task, enum task_source source,
+static int check_module_input(const struct jsonvalue *task, enum task_source source,
                               struct err *err)
 {
-    const json_t *input = json_object_get(task, "module_input");
-    const json_t *condition = json_object_get(task, "condition");
+    const struct jsonvalue *input = jsonvalue_get(task, "module_input");
+    const struct jsonvalue *condition = jsonvalue_get(task, "condition");
     static const char *const kinds[] = {"services", "consul_kv"};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
-        if (json_object_get(input, kinds[i]) != NULL &&
-            json_object_get(condition, kinds[i]) != NULL) {
+        if (jsonvalue_get(input, kinds[i]) != NULL &&
+            jsonvalue_get(condition, kinds[i]) != NULL) {
             return err_set(
                 err, ERR_INVALID,
                 "task's condition block and module_input block both monitor "
@@ -278,19 +282,19 @@ static int check_module_input(const json_t *task, enum task_source source,
                 kinds[i]);
         }
     }
-    const json_t *services = json_object_get(input, "services");
+    const struct jsonvalue *services = jsonvalue_get(input, "services");
     int rc = services != NULL ? check_services(services, source, err) : 0;
     if (rc != 0) {
         return err_prefix(err, "error validating `module_input \"services\"` block");
     }
-    const json_t *kv = json_object_get(input, "consul_kv");
+    const struct jsonvalue *kv = jsonvalue_get(input, "consul_kv");
     if (kv != NULL && task_rules_text(kv, "path")[0] == '\0') {
         return err_set(err, ERR_INVALID, "path is required for consul-kv module_input");
     }
     return 0;
 }
 
-int task_rules_check(const json_t *task, const struct task_defaults *defaults,
+int task_rules_check(const struct jsonvalue *task, const struct task_defaults *defaults,
                      enum task_source source, struct buffer_period *buffer,
                      struct err *err)
 {
@@ -308,7 +312,7 @@ int task_rules_check(const json_t *task, const struct task_defaults *defaults,
         rc = check_providers(task, err);
     }
     if (rc == 0) {
-        rc = check_condition(json_object_get(task, "condition"), source, err);
+        rc = check_condition(jsonvalue_get(task, "condition"), source, err);
     }
     if (rc == 0) {
         rc = check_module_input(task, source, err);

@@ -7,9 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <jansson.h>
-
 #include "base/err.h"
+#include "json/jsonvalue.h"
 #include "json/task_json.h"
 
 struct buffer_period {
@@ -23,11 +22,11 @@ enum task_source { TASK_FROM_API, TASK_FROM_CONFIGURATION };
 
 /* `task` fits task_schema. First error wins, in CTS's order: durations, then 7.6. On
  * success `*buffer` is what the task shall have. ERR_INVALID or ERR_TOO_LARGE. */
-int task_rules_check(const json_t *task, const struct task_defaults *defaults,
+int task_rules_check(const struct jsonvalue *task, const struct task_defaults *defaults,
                      enum task_source source, struct buffer_period *buffer,
                      struct err *err);
 
 /* The string member `key`, "" if there is none. Borrowed. */
-const char *task_rules_text(const json_t *object, const char *key);
+const char *task_rules_text(const struct jsonvalue *object, const char *key);
 
 #endif

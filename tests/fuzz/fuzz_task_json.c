@@ -7,9 +7,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include <jansson.h>
-
 #include "json/jsontext.h"
+#include "json/jsonvalue.h"
 #include "json/task_json.h"
 #include "text/utf8.h"
 
@@ -49,7 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct err err;
     struct task_json task;
-    json_t *value;
+    const struct jsonvalue *value;
     bool enabled;
     if (task_json_create(data, size, &task_defaults_standard, &task, &err) == 0) {
         check_accepted(&task);
@@ -64,7 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     task_json_patch(data, size, &enabled, &err);
     if (jsontext_parse(data, size, JSONTEXT_WHOLE, &value, &err) == 0) {
         assert(jsontext_check(data, size, JSONTEXT_STREAM, NULL) == 0);
-        json_decref(value);
+        jsonvalue_free(value);
     }
     return 0;
 }
