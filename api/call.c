@@ -389,7 +389,7 @@ static bool call_disk_full(struct call *call, const struct command *command)
 {
     struct node_status status;
     node_status(call->api->node, &status);
-    return status.disk_full && status.role == NODE_LEADER &&
+    return (status.disk_full || status.majority_full) && status.role == NODE_LEADER &&
            command->type != COMMAND_TASK_DELETE;
 }
 
@@ -397,7 +397,9 @@ void call_propose(struct call *call, struct command *command, call_outcome_cb de
 {
     struct err err;
     if (call_disk_full(call, command)) {
-        err_set(&err, ERR_FULL, "the leader's disk is full: only deletes are taken");
+        err_set(&err, ERR_FULL,
+                "the disks of the leader or of a majority are full: only deletes are "
+                "taken");
         error_reply(call, &err);
         return;
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What other nodes said of themselves in their hellos, and whether they can be reached.
- */
+/* What other nodes said of themselves in their hellos, whether they can be reached, and
+ * what is remembered of them: a folder that says less than that is an old copy. */
 #ifndef RAFT_ACQUAINTANCE_H
 #define RAFT_ACQUAINTANCE_H
 
@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/err.h"
 #include "base/limits.h"
 #include "raft/link.h"
 
@@ -18,7 +19,13 @@
 struct acquaintance {
     uint64_t id; /* 0 = free */
     uint64_t cluster_id;
-    uint64_t start_counter;
+    uint64_t start_counter; /* the highest one */
+    uint64_t session;
+    uint64_t pledge;
+    uint64_t acked; /* committed entries up to here are durable there, it said ... */
+    uint64_t acked_counter; /* ... in that start */
+    bool stale;             /* what it says is less than what it said: do not listen */
+    bool condemned;         /* ... whatever this start says later */
     uint32_t level;
     bool up;
     bool refused; /* its process is dead, as far as TCP can tell */
@@ -36,10 +43,16 @@ struct acquaintances {
 void acquaintances_init(struct acquaintances *all);
 void acquaintances_close(struct acquaintances *all);
 
-/* Note a hello; copies it. Who was heard longest ago and is down makes room. NULL if
- * there is none to make room. */
-struct acquaintance *acquaintances_hello(struct acquaintances *all,
-                                         const struct hello *hello, uint64_t now_ms);
+/* Start `counter` of node `id` holds every committed entry up to `index`; never goes
+ * back. */
+void acquaintances_acked(struct acquaintances *all, uint64_t id, uint64_t counter,
+                         uint64_t index);
+
+/* Note a hello; copies it. Who was heard longest ago and is down makes room; if there
+ * is none, the hello is forgotten. ERR_CONFLICT: it is from an old copy of that node's
+ * folder, `why` says so, and the row is `stale` until a better one comes. */
+int acquaintances_hello(struct acquaintances *all, const struct hello *hello,
+                        uint64_t now_ms, struct err *why);
 void acquaintances_down(struct acquaintances *all, uint64_t id, bool refused);
 
 struct acquaintance *acquaintances_find(struct acquaintances *all,

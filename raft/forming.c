@@ -8,8 +8,10 @@
  *      │                                     │ its members are           │  │ synced
  *      │ synced                              ▼ not those present         │  ▼
  *   DROPPING ◀──── everybody vowed ──── WITHDRAWING ──a member has founded FOUNDED
+ *                                                                           ▲
+ *   WAITING ──a cluster that exists lets it in──▶ JOINING ──────synced──────┘
  *
- *   PLEDGING, DROPPING, FOUNDING ──the disk fails──▶ FAILED
+ *   PLEDGING, DROPPING, FOUNDING, JOINING ──the disk fails──▶ FAILED
  *
  * Happy path: everybody is present and blank. The lowest id makes the charter, syncs it
  * as its pledge and offers it; each of the others sees the same company, syncs its
@@ -61,13 +63,15 @@ enum forming_state {
     FORMING_WITHDRAWING,
     FORMING_DROPPING,
     FORMING_FOUNDING,
+    FORMING_JOINING,
     FORMING_FOUNDED,
     FORMING_FAILED,
 };
 
 #define FORMING_BIT(state) (1u << (state))
 static const unsigned forming_moves[] = {
-    [FORMING_WAITING] = FORMING_BIT(FORMING_PLEDGING) | FORMING_BIT(FORMING_FOUNDING),
+    [FORMING_WAITING] = FORMING_BIT(FORMING_PLEDGING) | FORMING_BIT(FORMING_FOUNDING) |
+                        FORMING_BIT(FORMING_JOINING),
     [FORMING_PLEDGING] = FORMING_BIT(FORMING_PLEDGED) | FORMING_BIT(FORMING_FAILED),
     [FORMING_PLEDGED] =
         FORMING_BIT(FORMING_WITHDRAWING) | FORMING_BIT(FORMING_FOUNDING),
@@ -75,6 +79,7 @@ static const unsigned forming_moves[] = {
         FORMING_BIT(FORMING_DROPPING) | FORMING_BIT(FORMING_FOUNDING),
     [FORMING_DROPPING] = FORMING_BIT(FORMING_WAITING) | FORMING_BIT(FORMING_FAILED),
     [FORMING_FOUNDING] = FORMING_BIT(FORMING_FOUNDED) | FORMING_BIT(FORMING_FAILED),
+    [FORMING_JOINING] = FORMING_BIT(FORMING_FOUNDED) | FORMING_BIT(FORMING_FAILED),
     [FORMING_FOUNDED] = 0,
     [FORMING_FAILED] = 0,
 };
@@ -86,6 +91,7 @@ struct forming {
     struct identity *identity;
     char *version;
     uint32_t level;
+    uint64_t session;
     uint64_t segment_bytes;
     int (*store_create)(const struct store_options *options, uint64_t term,
                         const struct entry *first_entry, struct err *err);
@@ -98,6 +104,8 @@ struct forming {
     uint64_t serial;  /* of our last frame */
     uint64_t token;   /* of our question, while WITHDRAWING */
     struct buf words; /* forming_trouble() */
+    char *refusal;    /* of a cluster that exists; NULL: none heard */
+    char *leader;     /* of that cluster, beside the configured peers; or NULL */
     struct clock_timer tick;
     struct clock_task turn; /* the first step; the end */
 
@@ -133,6 +141,7 @@ static void forming_introduce(struct forming *forming)
         .cluster_id = identity->cluster_id,
         .node_id = identity->node_id,
         .start_counter = identity->start_counter,
+        .session = forming->session,
         .pledge = identity->pledged ? identity->pledge.cluster_id : 0,
         .expect = forming->view.expect,
         .level = forming->level,
@@ -209,7 +218,8 @@ static int forming_work_found(struct forming *forming)
 {
     struct identity *next = &forming->next;
     struct err *err = &forming->save_err;
-    uint64_t cluster_id = next->pledge.cluster_id;
+    bool joins = next->joining != 0;
+    uint64_t cluster_id = joins ? next->joining : next->pledge.cluster_id;
     int code = identity_save(next, forming->disk, err);
     if (code == 0) {
         struct store_options options = {
@@ -220,7 +230,8 @@ static int forming_work_found(struct forming *forming)
             .segment_bytes = forming->segment_bytes,
         };
         struct entry entry = {1, ENTRY_CONFIGURATION, forming->first_payload};
-        code = forming->store_create(&options, 1, &entry, err);
+        code = joins ? forming->store_create(&options, next->joining_term, NULL, err)
+                     : forming->store_create(&options, 1, &entry, err);
     }
     if (code != 0) {
         return code;
@@ -228,6 +239,8 @@ static int forming_work_found(struct forming *forming)
     next->cluster_id = cluster_id;
     next->pledged = false;
     next->decided = false;
+    next->joining = 0;
+    next->joining_term = 0;
     return identity_save(next, forming->disk, err);
 }
 
@@ -235,7 +248,7 @@ static void forming_work(struct disk_job *job)
 {
     struct forming *forming = job->owner;
     forming->save_code =
-        forming->first_payload != NULL
+        forming->first_payload != NULL || forming->next.joining != 0
             ? forming_work_found(forming)
             : identity_save(&forming->next, forming->disk, &forming->save_err);
 }
@@ -246,6 +259,8 @@ static void forming_free(struct forming *forming)
     clock_defer_cancel(forming->clock, &forming->turn);
     forming_view_close(&forming->view);
     buf_close(&forming->words);
+    mem_free(forming->refusal);
+    mem_free(forming->leader);
     mem_free(forming->version);
     mem_free(forming);
 }
@@ -269,6 +284,13 @@ static void forming_founded(struct forming *forming)
     forming->formed(forming->owner, &charter); /* may have called forming_stop() */
 }
 
+static void forming_joined(struct forming *forming)
+{
+    clock_timer_stop(forming->clock, &forming->tick);
+    log_info("forming: joined cluster %" PRIu64, forming->identity->cluster_id);
+    forming->formed(forming->owner, NULL); /* may have called forming_stop() */
+}
+
 /* The save is durable. */
 static void forming_saved(struct forming *forming)
 {
@@ -277,6 +299,11 @@ static void forming_saved(struct forming *forming)
     if (forming->state == FORMING_FOUNDING) {
         forming_move(forming, FORMING_FOUNDED);
         forming_founded(forming);
+        return;
+    }
+    if (forming->state == FORMING_JOINING) {
+        forming_move(forming, FORMING_FOUNDED);
+        forming_joined(forming);
         return;
     }
     forming_move(forming, forming->state == FORMING_PLEDGING ? FORMING_PLEDGED
@@ -516,10 +543,55 @@ static void forming_step(struct forming *forming)
     case FORMING_PLEDGING:
     case FORMING_DROPPING:
     case FORMING_FOUNDING:
+    case FORMING_JOINING:
     case FORMING_FOUNDED:
     case FORMING_FAILED:
         break;
     }
+}
+
+/* --- a cluster that exists -----------------------------------------------------------
+ */
+
+static void forming_join(struct forming *forming, uint64_t cluster_id, uint64_t term)
+{
+    forming->next = *forming->identity;
+    forming->next.joining = cluster_id;
+    forming->next.joining_term = term;
+    log_info("forming: joining cluster %" PRIu64, cluster_id);
+    forming_submit(forming, FORMING_JOINING);
+}
+
+void forming_welcome(struct forming *forming, uint64_t cluster_id, uint64_t term)
+{
+    if (forming->state == FORMING_WAITING && !forming->stopping && !forming->saving) {
+        forming_join(forming, cluster_id, term);
+    }
+}
+
+void forming_refused(struct forming *forming, const char *leader, const char *text)
+{
+    const char *known = forming->leader != NULL ? forming->leader : "";
+    if (forming->stopping || forming->link == NULL) {
+        return;
+    }
+    mem_free(forming->refusal);
+    forming->refusal = mem_strdup(text);
+    if (leader[0] == '\0' || strcmp(leader, known) == 0) {
+        return;
+    }
+    mem_free(forming->leader);
+    forming->leader = mem_strdup(leader);
+    const char *addresses[LIMIT_MEMBERS];
+    size_t count = 0;
+    for (; count < forming->view.place_count; count++) {
+        addresses[count] = forming->view.places[count].address;
+        if (strcmp(addresses[count], leader) == 0) {
+            return; /* it is dialled already */
+        }
+    }
+    addresses[count++] = forming->leader;
+    forming->link->ops->set_peers(forming->link, addresses, count);
 }
 
 /* --- what the others say -------------------------------------------------------------
@@ -579,6 +651,7 @@ static void forming_asked(struct forming *forming, struct forming_node *node,
         ours = true;
         break;
     case FORMING_WAITING:
+    case FORMING_JOINING:
     case FORMING_WITHDRAWING:
     case FORMING_DROPPING:
         break;
@@ -681,6 +754,7 @@ const char *forming_trouble(struct forming *forming)
     case FORMING_PLEDGING:
     case FORMING_DROPPING:
     case FORMING_FOUNDING:
+    case FORMING_JOINING:
         buf_printf(&forming->words, "writing to %s", forming->disk->path);
         break;
     case FORMING_WAITING:
@@ -701,6 +775,9 @@ const char *forming_trouble(struct forming *forming)
     case FORMING_FOUNDED:
         break;
     }
+    if (forming->refusal != NULL && forming->state == FORMING_WAITING) {
+        buf_printf(&forming->words, ": %s", forming->refusal);
+    }
     buf_put_u8(&forming->words, '\0');
     return (const char *)forming->words.data;
 }
@@ -714,6 +791,11 @@ static void forming_begin(struct clock_task *task)
     if (forming->state == FORMING_FOUNDING) {
         const struct charter charter = forming->identity->pledge;
         forming_found(forming, &charter);
+        return;
+    }
+    if (forming->state == FORMING_JOINING) {
+        forming_join(forming, forming->identity->joining,
+                     forming->identity->joining_term);
         return;
     }
     forming_start_tick(forming);
@@ -745,14 +827,16 @@ struct forming *forming_start(const struct forming_options *options)
     forming->identity = options->identity;
     forming->version = mem_strdup(options->version);
     forming->level = options->level;
+    forming->session = options->session;
     forming->segment_bytes = options->segment_bytes;
     forming->store_create = options->store_create;
     forming->owner = options->owner;
     forming->formed = options->formed;
     forming->failed = options->failed;
-    forming->state = identity->decided   ? FORMING_FOUNDING
-                     : identity->pledged ? FORMING_PLEDGED
-                                         : FORMING_WAITING;
+    forming->state = identity->joining != 0 ? FORMING_JOINING
+                     : identity->decided    ? FORMING_FOUNDING
+                     : identity->pledged    ? FORMING_PLEDGED
+                                            : FORMING_WAITING;
     struct charter_row self = forming_self(options);
     forming_view_init(&forming->view, options->link, options->expect, &self,
                       options->peers, options->peer_count);

@@ -35,6 +35,7 @@ struct forming_options {
     const char *api_address;
     const char *version;
     uint32_t level;
+    uint64_t session;         /* of this start, for the hello */
     uint32_t expect;          /* 1..LIMIT_MEMBERS */
     const char *const *peers; /* the others' addresses, expect - 1 of them */
     size_t peer_count;
@@ -43,9 +44,10 @@ struct forming_options {
     int (*store_create)(const struct store_options *options, uint64_t term,
                         const struct entry *first_entry, struct err *err);
     void *owner;
-    /* The cluster is founded: the identity has its cluster id, the store holds entry 1,
-     * both durable; peers are told. `charter` is borrowed for the call. Once, from a
-     * turn of its own; forming_stop() may be called from inside. */
+    /* The cluster is founded or joined: the identity has its cluster id, the store
+     * holds entry 1, or nothing if it joined, both durable; peers are told. `charter`
+     * is borrowed for the call; one that joined has none (NULL). Once, from a turn of
+     * its own; forming_stop() may be called from inside. */
     void (*formed)(void *owner, const struct charter *charter);
     /* The disk failed: the process must end. Nothing is called after this but
      * `stopped`. */
@@ -61,6 +63,13 @@ void forming_hello(struct forming *forming, const struct hello *hello);
 void forming_frame(struct forming *forming, uint64_t from, const uint8_t *data,
                    size_t len);
 void forming_down(struct forming *forming, uint64_t node_id, bool refused);
+
+/* A cluster that exists has let this node in as a standby; `term` is its leader's. A
+ * node that holds a pledge stays with it. */
+void forming_welcome(struct forming *forming, uint64_t cluster_id, uint64_t term);
+/* A cluster that exists does not let it in yet: `text` says why. `leader` is the peer
+ * address of who decides, "" if not known: it is dialled too. */
+void forming_refused(struct forming *forming, const char *leader, const char *text);
 
 /* In words, why there is no cluster yet: "waiting for 1 of 3: 10.0.0.2:8658 refused".
  * "" once formed. Borrowed until the next call. */

@@ -26,6 +26,13 @@ enum frame_kind {
     FRAME_PLEDGE = 33,
     FRAME_WITHDRAW = 34,
     FRAME_VOW = 35,
+
+    /* raft/keeper.c: members, and who wants to become one */
+    FRAME_WELCOME = 48,
+    FRAME_WAIT = 49,
+    FRAME_REMOVED = 50,
+    FRAME_STALE = 51,
+    FRAME_ACKED = 52,
 };
 
 #endif

@@ -19,6 +19,7 @@
 enum identity_flag {
     IDENTITY_PLEDGED = 1,
     IDENTITY_DECIDED = 2,
+    IDENTITY_JOINING = 4,
 };
 
 bool identity_offers(const struct identity *identity)
@@ -32,6 +33,11 @@ static bool identity_valid(const struct identity *identity)
     if (identity->node_id == 0 || identity->node_id > INT64_MAX ||
         identity->cluster_id > INT64_MAX || identity->start_counter == 0 ||
         !charter_name_valid(identity->name)) {
+        return false;
+    }
+    if (identity->joining != 0 &&
+        (identity->joining > INT64_MAX || identity->joining_term == 0 ||
+         identity->cluster_id != 0 || identity->pledged)) {
         return false;
     }
     if (!identity->pledged) {
@@ -57,9 +63,14 @@ static void identity_put(struct buf *buf, const struct identity *identity)
     buf_put_u64(buf, identity->start_counter);
     buf_put_text(buf, identity->name);
     buf_put_u8(buf, (uint8_t)((identity->pledged ? IDENTITY_PLEDGED : 0) |
-                              (identity->decided ? IDENTITY_DECIDED : 0)));
+                              (identity->decided ? IDENTITY_DECIDED : 0) |
+                              (identity->joining != 0 ? IDENTITY_JOINING : 0)));
     if (identity->pledged) {
         charter_put(buf, &identity->pledge);
+    }
+    if (identity->joining != 0) {
+        buf_put_u64(buf, identity->joining);
+        buf_put_u64(buf, identity->joining_term);
     }
     buf_set_u32(buf, 12, (uint32_t)(buf->len - IDENTITY_HEAD_BYTES));
     buf_put_u32(buf, identity_checksum(buf->data, buf->len));
@@ -151,8 +162,16 @@ static int identity_parse(struct identity *out, uint8_t *data, size_t len,
     if (out->pledged) {
         charter_get(&cursor, &out->pledge);
     }
+    if (flags & IDENTITY_JOINING) {
+        out->joining = cursor_u64(&cursor);
+        out->joining_term = cursor_u64(&cursor);
+        if (out->joining == 0) {
+            cursor_fail(&cursor);
+        }
+    }
     if (!cursor_done(&cursor) || strlen(out->name) != name_len ||
-        flags > (IDENTITY_PLEDGED | IDENTITY_DECIDED) || !identity_valid(out)) {
+        flags > (IDENTITY_PLEDGED | IDENTITY_DECIDED | IDENTITY_JOINING) ||
+        !identity_valid(out)) {
         return identity_damaged(disk, cursor.at, "the content makes no sense", err);
     }
     return 0;

@@ -29,6 +29,10 @@ struct identity {
      * node founds that cluster and no other. */
     bool decided;
     struct charter pledge; /* only if `pledged` */
+    /* It was let into a cluster that exists: the store may be half written, and this
+     * node joins that cluster and no other. 0 = no. */
+    uint64_t joining;      /* cluster id; blank until the store is there */
+    uint64_t joining_term; /* of the leader that let it in */
 };
 
 /* Read the identity, or make one in an empty folder (its id from `clock`); count this

@@ -24,9 +24,11 @@ struct hello {
     uint64_t cluster_id; /* 0 = blank: belongs to no cluster yet */
     uint64_t node_id;
     uint64_t start_counter;
-    uint64_t pledge; /* cluster id it holds a pledge for, 0 = none */
-    uint32_t expect; /* cluster size it is configured for */
-    uint32_t level;  /* highest feature level */
+    uint64_t session;    /* random, of this start: two starts never share it */
+    uint64_t last_index; /* of its log as this start found it; 0: none */
+    uint64_t pledge;     /* cluster id it holds a pledge for, 0 = none */
+    uint32_t expect;     /* cluster size it is configured for */
+    uint32_t level;      /* highest feature level */
     const char *name;
     const char *peer_address; /* where it listens for peers, as others reach it */
     const char *api_address;  /* its HTTP API, as clients reach it */

@@ -2,16 +2,18 @@
 /* A node: identity and forming first, then store, engine, applier and door 1 around one
  * registry.
  *
- *   FORMING ──charter agreed and on disk──▶ MEMBER ──node_stop()──▶ STOPPING ──▶ freed
- *      └────────────────────────────────────────────────────────────▲
+ *   FORMING ──founded or joined, on disk──▶ MEMBER ──node_stop()──▶ STOPPING ──▶ freed
+ *      │                                      │ │                     ▲
+ *      │             a leader says so, REMOVED ◀┘ └▶ FAILED, its state │ cannot be read
+ *      │                                  └─────────────┴──────────────┤
+ *      └───────────────────────────────────────────────────────────────┘
  *
  * What the engine reports is handled in a turn of the node's own (node_turn): apply,
  * open or close door 1, tell who listens, then answer them. So nobody is called from
  * inside the engine.
  *
- * A leader keeps the member rows true: what a member says of itself in its hello is
- * proposed when the row differs. Who is a member is the Raft configuration's word
- * alone.
+ * Who is a member is the Raft configuration's word alone; a leader's keeper changes it
+ * (raft/keeper.c).
  *
  * Failure modes: a disk error or an entry that cannot be decoded ends the process
  * through options.failed; a restart or its peers repair it. */
@@ -32,6 +34,7 @@
 #include "raft/forming.h"
 #include "raft/frame.h"
 #include "raft/identity.h"
+#include "raft/keeper.h"
 #include "raft/membership.h"
 #include "raft/snapshot.h"
 #include "raft/store/store.h"
@@ -43,7 +46,7 @@
 #define NODE_SNAPSHOT_TRAILING 4096
 #define NODE_TRAILING_BYTES    (16u * 1024 * 1024)
 
-static uint64_t node_now(const struct node *node)
+uint64_t node_now(const struct node *node)
 {
     return clock_now_ms(node->options.clock);
 }
@@ -57,7 +60,7 @@ static void node_fail(void *owner, const struct err *err)
 /* --- after each turn of the engine
  * -------------------------------------------------------- */
 
-static void node_wake(void *owner)
+void node_wake(void *owner)
 {
     struct node *node = owner;
     clock_defer(node->options.clock, &node->turn);
@@ -70,15 +73,20 @@ static void node_engine_changed(void *owner)
     node_wake(node);
 }
 
-static void node_set_door(struct node *node)
+void node_set_door(struct node *node)
 {
     enum propose_state state = PROPOSE_CLOSED;
-    if (engine_term(node->engine) != node->door_term) { /* led again within one turn */
+    if (engine_term(node->engine) != node->door_term &&
+        engine_role(node->engine) == ENGINE_LEADER) { /* led again within one turn */
         node->door_term = engine_term(node->engine);
         propose_set_state(node->propose, PROPOSE_CLOSED, node->engine);
     }
+    bool held = handover_holds(&node->handover) || keeper_holds(node);
     if (engine_role(node->engine) == ENGINE_LEADER) {
-        state = engine_settled(node->engine) ? PROPOSE_OPEN : PROPOSE_HOLDING;
+        state = engine_settled(node->engine) && !held ? PROPOSE_OPEN : PROPOSE_HOLDING;
+    } else if (held && engine_leader(node->engine) == 0) {
+        state =
+            PROPOSE_HOLDING; /* what waits is answered once it can be told by whom */
     }
     propose_set_state(node->propose, state, node->engine);
 }
@@ -98,8 +106,6 @@ static void node_tell_leadership(struct node *node)
     }
 }
 
-static void node_reconcile_rows(struct node *node);
-
 static void node_turn(struct clock_task *task)
 {
     struct node *node = task->owner;
@@ -115,7 +121,10 @@ static void node_turn(struct clock_task *task)
     if (node->phase != NODE_PHASE_MEMBER) {
         return;
     }
+    handover_look(&node->handover);
     if (node->leadership_changed) {
+        node->keeper.due = true;
+        keeper_look(node);
         node_tell_leadership(node);
     }
 }
@@ -125,22 +134,15 @@ static void node_progressed(void *owner)
 {
     struct node *node = owner;
     node_set_door(node);
-    node_reconcile_rows(node);
+    if (keeper_due(node)) {
+        keeper_look(node);
+    }
     compaction_look(&node->compaction, node->applier.applied,
                     transfer_sending(node->transfer));
 }
 
-/* --- member rows
- * ---------------------------------------------------------------------------- */
-
-static bool node_row_differs(const struct member *row, const struct member_draft *draft)
-{
-    return row == NULL || row->level != draft->level ||
-           strcmp(row->name, draft->name) != 0 ||
-           strcmp(row->address, draft->address) != 0 ||
-           strcmp(row->peer_address, draft->peer_address) != 0 ||
-           strcmp(row->version, draft->version) != 0;
-}
+/* --- who it is, and who others are
+ * ----------------------------------------------------------------- */
 
 /* What the member `id` says of itself now; false if it was not heard since this node
  * started. */
@@ -172,68 +174,23 @@ bool node_draft(struct node *node, uint64_t id, struct member_draft *draft)
     return true;
 }
 
-static void node_row_decided(void *owner, const struct outcome *outcome)
-{
-    struct node *node = owner;
-    (void)outcome; /* refused or lost: the next round looks again */
-    node->rows_proposed = false;
-    if (node->phase == NODE_PHASE_MEMBER) {
-        node_wake(node);
-    }
-}
-
-static int node_propose_row(struct node *node, const struct member_draft *draft)
-{
-    struct command command = {
-        .type = COMMAND_MEMBER_SET,
-        .request_id = text_of(""),
-        .actor = text_of("muster"),
-        .member_set =
-            {
-                .id = draft->id,
-                .level = draft->level,
-                .name = text_of(draft->name),
-                .address = text_of(draft->address),
-                .peer_address = text_of(draft->peer_address),
-                .version = text_of(draft->version),
-            },
-    };
-    return propose_submit(node->propose, &command, node_row_decided, node, NULL);
-}
-
-/* One row at a time: its outcome starts the next look. */
-static void node_reconcile_rows(struct node *node)
-{
-    if (node->rows_proposed || !engine_settled(node->engine)) {
-        return;
-    }
-    struct membership members;
-    engine_membership(node->engine, &members);
-    for (size_t i = 0; i < members.count; i++) {
-        struct member_draft draft;
-        uint64_t id = members.rows[i].id;
-        if (node_draft(node, id, &draft) &&
-            node_row_differs(registry_member(fsm_registry(node->fsm), id), &draft)) {
-            node->rows_proposed = node_propose_row(node, &draft) == 0;
-            return;
-        }
-    }
-}
-
 /* --- from peers
  * ------------------------------------------------------------------------------- */
 
 static void node_link_hello(void *owner, const struct hello *hello)
 {
     struct node *node = owner;
-    acquaintances_hello(&node->others, hello, node_now(node));
+    if (!keeper_hello(node, hello)) {
+        return;
+    }
     switch (node->phase) {
     case NODE_PHASE_FORMING:
         forming_hello(node->forming, hello);
         break;
     case NODE_PHASE_MEMBER:
-        node_reconcile_rows(node);
+        keeper_look(node);
         break;
+    case NODE_PHASE_REMOVED:
     case NODE_PHASE_FAILED:
     case NODE_PHASE_STOPPING:
         break;
@@ -246,7 +203,13 @@ static void node_link_frame(void *owner, uint64_t from, const uint8_t *data, siz
     struct err err;
     int rv = 0;
     uint8_t kind = len > 0 ? data[0] : 0;
-    if (kind >= FRAME_OFFER) {
+    const struct acquaintance *sender = acquaintances_find(&node->others, from);
+    if (sender != NULL && sender->stale) {
+        return; /* its votes and its word are an old copy's */
+    }
+    if (kind >= FRAME_WELCOME) {
+        rv = keeper_frame(node, from, data, len, &err);
+    } else if (kind >= FRAME_OFFER) {
         if (node->phase == NODE_PHASE_FORMING) {
             forming_frame(node->forming, from, data, len);
         }
@@ -273,6 +236,7 @@ static void node_link_down(void *owner, uint64_t node_id, bool refused)
             vigil_death(&node->vigil, node_id);
         }
         break;
+    case NODE_PHASE_REMOVED:
     case NODE_PHASE_FAILED:
     case NODE_PHASE_STOPPING:
         break;
@@ -304,6 +268,8 @@ static struct hello node_hello(const struct node *node)
         .cluster_id = node->identity.cluster_id,
         .node_id = node->identity.node_id,
         .start_counter = node->identity.start_counter,
+        .session = node->session,
+        .last_index = node->found_last,
         .pledge = 0,
         .expect = node->options.expect,
         .level = COMMAND_LEVEL,
@@ -312,6 +278,12 @@ static struct hello node_hello(const struct node *node)
         .api_address = node->options.api_address,
         .version = node->options.version,
     };
+}
+
+void node_introduce(struct node *node)
+{
+    struct hello hello = node_hello(node);
+    node->options.link->ops->set_self(node->options.link, &hello);
 }
 
 static struct store_options node_store_options(struct node *node)
@@ -381,6 +353,11 @@ static void node_start_compaction(struct node *node)
         transfer_new(options->clock, node->store, node->engine, &hooks, node);
 }
 
+static void node_door_changed(void *owner)
+{
+    node_set_door(owner);
+}
+
 static void node_start_engine(struct node *node, struct store_found *found)
 {
     struct engine_options options = {
@@ -406,6 +383,9 @@ static void node_start_engine(struct node *node, struct store_found *found)
     node_start_compaction(node);
     vigil_start(&node->vigil, node->options.clock, node->engine, options.id,
                 options.election_timeout_ms);
+    handover_init(&node->handover, node->options.clock, node->engine,
+                  options.election_timeout_ms, node_door_changed, node);
+    keeper_start(node);
 }
 
 /* The store is there: run as a member of the cluster. */
@@ -431,6 +411,7 @@ static int node_become_member(struct node *node, struct err *err)
         return 0;
     }
     node->phase = NODE_PHASE_MEMBER;
+    node->found_last = entry_log_last(&found.log);
     node_start_engine(node, &found);
     char known_as[LIMIT_ADDRESS_BYTES];
     if (node_known_elsewhere(node, known_as)) {
@@ -468,6 +449,7 @@ static void node_start_forming(struct node *node)
         .disk = node->options.disk,
         .clock = node->options.clock,
         .link = node->options.link,
+        .session = node->session,
         .identity = &node->identity,
         .peer_address = node->options.peer_address,
         .api_address = node->options.api_address,
@@ -531,6 +513,7 @@ static struct node *node_new(const struct node_options *options)
     struct node *node = mem_zalloc(sizeof *node);
     node_copy_options(node, options);
     acquaintances_init(&node->others);
+    node->session = clock_random(options->clock);
     node->turn = (struct clock_task){.run = node_turn, .owner = node};
     node->fsm = fsm_new();
     node->propose = propose_new(options->clock, node->fsm);
@@ -560,8 +543,7 @@ static int node_begin(struct node *node, struct err *err)
     struct link *link = node->options.link;
     if (link != NULL) {
         link->ops->start(link, &node_link_events, node);
-        struct hello hello = node_hello(node);
-        link->ops->set_self(link, &hello);
+        node_introduce(node);
         link->ops->set_peers(link, node->options.peers, node->options.peer_count);
     }
     if (!member) {
@@ -585,6 +567,34 @@ int node_start(struct node **out, const struct node_options *options, struct err
     }
     *out = node;
     return 0;
+}
+
+/* --- removed
+ * ---------------------------------------------------------------------------------- */
+
+/* What takes part in the cluster stops: engine, door, elections. Reads go on. */
+static void node_quieten(struct node *node)
+{
+    propose_set_state(node->propose, PROPOSE_CLOSED, node->engine);
+    clock_timer_stop(node->options.clock, &node->applier.more);
+    if (node->engine != NULL) {
+        handover_stop(&node->handover);
+        keeper_stop(node);
+        vigil_stop(&node->vigil);
+        transfer_stop(node->transfer);
+        engine_stop(node->engine);
+    }
+}
+
+void node_leave(struct node *node)
+{
+    assert(node->phase == NODE_PHASE_MEMBER);
+    log_warn("%s: this node was removed from its cluster: it takes no part any more. "
+             "Stop it; to join anew, start it with an empty folder instead of %s",
+             node->options.name, node->options.disk->path);
+    node_quieten(node);
+    node->phase = NODE_PHASE_REMOVED;
+    node_tell_leadership(node);
 }
 
 /* --- stop
@@ -633,16 +643,14 @@ void node_stop(struct node *node, void (*stopped)(void *owner), void *owner)
 {
     assert(node->phase != NODE_PHASE_STOPPING);
     bool forming = node->phase == NODE_PHASE_FORMING;
+    bool quiet = node->phase == NODE_PHASE_REMOVED;
     node->phase = NODE_PHASE_STOPPING;
     node->stopped = stopped;
     node->stopped_owner = owner;
     clock_defer_cancel(node->options.clock, &node->turn);
     propose_stop(node->propose);
-    vigil_stop(&node->vigil);
-    clock_timer_stop(node->options.clock, &node->applier.more);
-    if (node->engine != NULL) {
-        transfer_stop(node->transfer);
-        engine_stop(node->engine);
+    if (!quiet) {
+        node_quieten(node);
     }
     if (node->store != NULL) {
         store_close(node->store, node_store_closed, node);

@@ -33,6 +33,8 @@ struct node_options {
     size_t peer_count;
     uint32_t election_timeout_ms;
     uint32_t heartbeat_ms;
+    /* A member that is silent for so long is replaced by a new node of its name. */
+    uint32_t replace_after_ms;
     uint64_t segment_bytes; /* 0 = default */
     /* A snapshot is taken when the log has so many bytes, and so many entries since the
      * last one; so many entries stay before it for peers a little behind.
@@ -64,6 +66,7 @@ enum node_role {
     NODE_FOLLOWER,
     NODE_CANDIDATE,
     NODE_LEADER,
+    NODE_REMOVED, /* from its cluster: it takes no part in anything any more */
 };
 const char *node_role_name(enum node_role role);
 
@@ -87,6 +90,8 @@ struct node_status {
      * UINT64_MAX: not known (no leader, or a new one before its own first entry). */
     uint64_t lag;
     bool disk_full;
+    /* Leader: fewer than a majority of the voters have room on their disks. */
+    bool majority_full;
     const char *trouble; /* why there is no leader or no cluster; "" if all is well */
 };
 void node_status(struct node *node, struct node_status *out);
@@ -100,6 +105,7 @@ struct node_member {
     bool leader;
     bool self;
     bool reachable;   /* self, or a link to it is up */
+    bool disk_full;   /* leader only: as it said with its last answer; self: now */
     uint64_t match;   /* leader only: highest index known to be durable there */
     char reason[128]; /* why it is not reachable */
 };
@@ -115,6 +121,27 @@ struct node_snapshot *node_snapshot_open(const struct node *node);
 uint64_t node_snapshot_sequence(const struct node_snapshot *snapshot);
 bool node_snapshot_next(struct node_snapshot *snapshot, struct buf *out);
 void node_snapshot_close(struct node_snapshot *snapshot);
+/* --- changes of the cluster: asked of its leader, one at a time
+ * -----------------------
+ *
+ * `done` is called once, later, on the loop, with code 0 or the reason. Each returns 0,
+ * or an error and `done` is not called: ERR_NOT_LEADER, ERR_CONFLICT (another change is
+ * under way), ERR_NOT_FOUND. */
+typedef void (*node_change_cb)(void *owner, const struct err *result);
+
+/* Give the lead to voter `to`; "" = whoever is best suited. Writes that come meanwhile
+ * are held, not refused. ERR_CONFLICT as well if `to` leads already or
+ * cannot lead. */
+int node_transfer(struct node *node, const char *to, node_change_cb done, void *owner,
+                  struct err *err);
+/* Make the standby `name` a voter, and the cluster so much larger. */
+int node_add_member(struct node *node, const char *name, node_change_cb done,
+                    void *owner, struct err *err);
+/* Remove member `name` (or the one with that id), and make the cluster so much smaller
+ * if it was a voter. The leader itself gives the lead away first: ERR_NOT_LEADER then,
+ * and the new leader is to be asked. */
+int node_remove_member(struct node *node, const char *name, node_change_cb done,
+                       void *owner, struct err *err);
 
 /* Leadership news; called on the loop when role, term or leader changed. */
 struct node_watch {

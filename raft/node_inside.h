@@ -8,20 +8,44 @@
 #include "raft/compaction.h"
 #include "raft/engine.h"
 #include "raft/forming.h"
+#include "raft/handover.h"
 #include "raft/identity.h"
 #include "raft/install.h"
 #include "raft/membership.h"
 #include "raft/node.h"
 #include "raft/store/store.h"
 #include "raft/transfer.h"
+#include "raft/roster.h"
 #include "raft/vigil.h"
 
 enum node_phase {
     NODE_PHASE_FORMING,
     NODE_PHASE_MEMBER,
-    NODE_PHASE_FAILED, /* its store or its state cannot be read: it waits for its stop
-                        */
+    NODE_PHASE_REMOVED, /* a leader told it so: engine and door are stopped */
+    NODE_PHASE_FAILED,  /* its store or its state cannot be read: it waits for its stop
+                         */
     NODE_PHASE_STOPPING,
+};
+
+/* The leader's keeper of the membership (raft/keeper.c). */
+struct keeper {
+    struct clock_timer tick;
+    bool due;          /* something was heard or decided since it looked */
+    bool row_proposed; /* a member row is on its way: one at a time */
+    bool setting_proposed;
+    /* An operator's wish; kind NOTHING: none. */
+    struct roster_wish wish;
+    bool wish_voter; /* REMOVE: it was one */
+    node_change_cb wish_done;
+    void *wish_owner;
+    uint64_t wish_limit_ms;
+    /* Writes are held until this standby has the whole log; 0: none. */
+    uint64_t promoting;
+    uint64_t promote_limit_ms;
+    uint64_t promote_after_ms; /* the last try failed: not before */
+    uint64_t relieve_after_ms; /* likewise, of giving the lead away for a full disk */
+    uint64_t acked_told_ms;
+    uint64_t dialled; /* a hash of the addresses the link was given */
 };
 
 struct node {
@@ -40,6 +64,10 @@ struct node {
     struct propose *propose;
     struct applier applier;
     struct vigil vigil;
+    struct handover handover;
+    struct keeper keeper;
+    uint64_t session;
+    uint64_t found_last; /* last index of the log as it was opened */
     struct compaction compaction;
     struct install install;
     struct transfer *transfer;
@@ -48,13 +76,18 @@ struct node {
     struct node_watch *watches;
     bool leadership_changed;
     uint64_t door_term;        /* door 1 stands as of this term */
-    bool rows_proposed;        /* member rows are on their way: one round at a time */
     struct membership members; /* what node_members() last told of */
     struct err failure;        /* FAILED: told in the node's own turn */
     char trouble[256];
     void (*stopped)(void *owner);
     void *stopped_owner;
 };
+
+uint64_t node_now(const struct node *node); /* monotonic, ms */
+void node_wake(void *node);                 /* its turn comes */
+void node_set_door(struct node *node);      /* open, hold or close door 1, as is due */
+void node_introduce(struct node *node);     /* tell peers who it is, again */
+void node_leave(struct node *node);         /* a leader says that it was removed */
 
 /* What the member `id` says of itself now; false if it was not heard since this node
  * started. Borrowed. */

@@ -17,6 +17,8 @@ const char *node_role_name(enum node_role role)
         return "candidate";
     case NODE_LEADER:
         return "leader";
+    case NODE_REMOVED:
+        return "removed";
     }
     return "unknown";
 }
@@ -45,6 +47,9 @@ static enum node_role node_role(const struct node *node)
 {
     if (node->engine == NULL || node->phase == NODE_PHASE_FORMING) {
         return NODE_FORMING;
+    }
+    if (node->phase == NODE_PHASE_REMOVED) {
+        return NODE_REMOVED;
     }
     switch (engine_role(node->engine)) {
     case ENGINE_FOLLOWER:
@@ -122,6 +127,21 @@ static void node_explain_no_leader(struct node *node)
     }
 }
 
+/* Have fewer than a majority of the voters room, as far as they said? */
+static bool node_majority_full(const struct node *node)
+{
+    struct membership members;
+    size_t room = 0;
+    engine_membership(node->engine, &members);
+    for (size_t i = 0; i < members.count; i++) {
+        uint64_t id = members.rows[i].id;
+        bool full = id == node->identity.node_id ? store_full(node->store)
+                                                 : engine_peer_full(node->engine, id);
+        room += members.rows[i].voter && !full;
+    }
+    return 2 * room <= membership_voter_count(&members);
+}
+
 static uint64_t node_lag(const struct node *node, const struct node_status *status)
 {
     if (!status->leader_known ||
@@ -149,6 +169,11 @@ void node_status(struct node *node, struct node_status *out)
         out->trouble = node->forming != NULL ? forming_trouble(node->forming) : "";
         return;
     }
+    if (out->role == NODE_REMOVED) {
+        out->applied = node->applier.applied;
+        out->trouble = "this node was removed from its cluster";
+        return;
+    }
     out->term = engine_term(node->engine);
     out->commit = engine_commit(node->engine);
     out->applied = node->applier.applied;
@@ -157,6 +182,7 @@ void node_status(struct node *node, struct node_status *out)
     out->last_contact_ms = engine_contact_age_ms(node->engine);
     out->lag = node_lag(node, out);
     out->disk_full = node->store != NULL && store_full(node->store);
+    out->majority_full = out->role == NODE_LEADER && node_majority_full(node);
     if (out->leader_known) {
         node_name_of(node, out->leader_id, &out->leader_name, &out->leader_address);
     } else {
@@ -195,7 +221,11 @@ size_t node_members(struct node *node, struct node_member *out, size_t capacity)
             .leader = members->rows[i].id == engine_leader(node->engine),
             .self = members->rows[i].id == node->identity.node_id,
             .match = engine_match(node->engine, members->rows[i].id),
+            .disk_full = engine_peer_full(node->engine, members->rows[i].id),
         };
+        if (member.self) {
+            member.disk_full = node->store != NULL && store_full(node->store);
+        }
         node_name_of(node, member.id, &member.name, &member.address);
         node_reach(node, &member);
         size_t at = i;

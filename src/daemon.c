@@ -221,6 +221,7 @@ static int node_part_start(struct daemon *daemon, struct err *err)
         .peer_count = config->cluster_peers.count,
         .election_timeout_ms = (uint32_t)(config->cluster_election_timeout / MS_NS),
         .heartbeat_ms = (uint32_t)(config->cluster_heartbeat / MS_NS),
+        .replace_after_ms = (uint32_t)(config->cluster_replace_after / MS_NS),
         .owner = daemon,
         .failed = node_failed,
     };
@@ -267,7 +268,7 @@ static void api_gone(void *owner)
     }
 }
 
-static void serve_stop(struct daemon *daemon)
+static void serve_stop_api(struct daemon *daemon)
 {
     daemon->api_stopping = true;
     daemon->drain_over =
@@ -275,6 +276,28 @@ static void serve_stop(struct daemon *daemon)
     clock_timer_start(daemon->clock, &daemon->drain_over,
                       clock_now_ms(daemon->clock) + DAEMON_DRAIN_MS);
     api_stop(daemon->api, DAEMON_DRAIN_MS, api_gone, daemon);
+}
+
+static void serve_gave_lead_away(void *owner, const struct err *result)
+{
+    if (result->code != ERR_NONE) {
+        log_warn("the lead is not given away: %s", result->text);
+    }
+    serve_stop_api(owner);
+}
+
+/* Nobody has to wait for an election: a leader gives the lead away first, and its
+ * clients are answered by a node that knows who has it. */
+static void serve_stop(struct daemon *daemon)
+{
+    struct err err;
+    if (node_transfer(daemon->node, "", serve_gave_lead_away, daemon, &err) == 0) {
+        return;
+    }
+    if (err.code != ERR_NOT_LEADER) {
+        log_info("the lead is not given away: %s", err.text);
+    }
+    serve_stop_api(daemon);
 }
 
 static const struct daemon_part parts[] = {

@@ -81,6 +81,8 @@ struct bytes *wire_hello_encode(const struct hello *hello)
     buf_put_u64(&out, hello->cluster_id);
     buf_put_u64(&out, hello->node_id);
     buf_put_u64(&out, hello->start_counter);
+    buf_put_u64(&out, hello->session);
+    buf_put_u64(&out, hello->last_index);
     buf_put_u64(&out, hello->pledge);
     buf_put_u32(&out, hello->expect);
     buf_put_u32(&out, hello->level);
@@ -133,6 +135,8 @@ int wire_hello_decode(struct hello *out, char **strings, const uint8_t *body,
     out->cluster_id = cursor_u64(&cursor);
     out->node_id = cursor_u64(&cursor);
     out->start_counter = cursor_u64(&cursor);
+    out->session = cursor_u64(&cursor);
+    out->last_index = cursor_u64(&cursor);
     out->pledge = cursor_u64(&cursor);
     out->expect = cursor_u32(&cursor);
     out->level = cursor_u32(&cursor);

@@ -97,6 +97,7 @@ struct world {
     /* by seed */
     uint32_t election_timeout_ms;
     uint32_t heartbeat_ms;
+    uint32_t replace_after_ms;
     uint64_t segment_bytes;
     uint64_t snapshot_bytes; /* 0: no snapshots in this world */
     uint64_t snapshot_entries;

@@ -86,6 +86,7 @@ static struct node_options sim_node_options(struct sim_node *member, const char 
         .peer_count = peer_count,
         .election_timeout_ms = world->election_timeout_ms,
         .heartbeat_ms = world->heartbeat_ms,
+        .replace_after_ms = world->replace_after_ms,
         .segment_bytes = world->segment_bytes,
         .snapshot_bytes = world->snapshot_bytes,
         .snapshot_entries = world->snapshot_entries,

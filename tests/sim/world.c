@@ -70,6 +70,7 @@ static void world_draw(struct world *world)
     const uint32_t *timeout = timeouts[world_below(world, 3)];
     world->election_timeout_ms = timeout[0];
     world->heartbeat_ms = timeout[1];
+    world->replace_after_ms = 3 * timeout[0] + (uint32_t)world_below(world, 8000);
     world->segment_bytes = segments[world_below(world, 3)];
     world->snapshot_bytes = world_chance(world, 70) ? 1 : 0;
     world->snapshot_entries = 3 + world_below(world, 60);

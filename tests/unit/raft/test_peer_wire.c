@@ -25,6 +25,8 @@ static const struct hello sample = {
     .cluster_id = 0x0102030405060708u,
     .node_id = 0x1112131415161718u,
     .start_counter = 5,
+    .session = 0x3132333435363738,
+    .last_index = 9,
     .pledge = 0x2122232425262728u,
     .expect = 3,
     .level = 2,
@@ -63,6 +65,8 @@ static void a_hello_lies_as_the_page_says(void **state)
                                     "\x08\x07\x06\x05\x04\x03\x02\x01"
                                     "\x18\x17\x16\x15\x14\x13\x12\x11"
                                     "\x05\x00\x00\x00\x00\x00\x00\x00"
+                                    "\x38\x37\x36\x35\x34\x33\x32\x31"
+                                    "\x09\x00\x00\x00\x00\x00\x00\x00"
                                     "\x28\x27\x26\x25\x24\x23\x22\x21"
                                     "\x03\x00\x00\x00"
                                     "\x02\x00\x00\x00"
@@ -88,6 +92,7 @@ static void a_hello_comes_back_whole(void **state)
     assert_int_equal(out.protocol, LINK_PROTOCOL);
     assert_true(out.cluster_id == sample.cluster_id && out.node_id == sample.node_id);
     assert_true(out.start_counter == 5 && out.pledge == sample.pledge);
+    assert_true(out.session == sample.session && out.last_index == 9);
     assert_true(out.expect == 3 && out.level == 2);
     assert_string_equal(out.name, sample.name);
     assert_string_equal(out.peer_address, sample.peer_address);
@@ -109,7 +114,7 @@ static void the_longest_texts_fit_one_more_byte_does_not(void **state)
             struct buf out;
             buf_init(&out);
             struct bytes *body = wire_hello_encode(&sample);
-            buf_put(&out, body->data, 53);
+            buf_put(&out, body->data, 69);
             bytes_unref(body);
             for (size_t text = 0; text < 4; text++) {
                 size_t len = text == rows[i].at ? rows[i].max + more : 1;
@@ -146,7 +151,7 @@ static void texts_are_printable(void **state)
     static const uint8_t bad[] = {0, '\n', 0x1b, 0x7f, 0x80, 0xff};
     for (size_t i = 0; i < sizeof bad; i++) {
         struct bytes *body = wire_hello_encode(&sample);
-        body->data[57] = bad[i]; /* the first byte of the name */
+        body->data[73] = bad[i]; /* the first byte of the name */
         assert_int_equal(decode(body->data, body->len), ERR_CORRUPT);
         bytes_unref(body);
     }

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Giving the lead away on purpose: new writes are held, those under way are finished,
+ * then another voter stands for election. So no write is refused or in doubt because of
+ * it: what was held is answered when the new leader is known. */
+#ifndef RAFT_HANDOVER_H
+#define RAFT_HANDOVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "raft/clock.h"
+#include "raft/engine.h"
+
+/* `result` code 0: this node does not lead any more. Else it still does, and goes on:
+ * ERR_TIMEOUT, ERR_CONFLICT with the reason. */
+typedef void (*handover_cb)(void *owner, const struct err *result);
+
+enum handover_phase {
+    HANDOVER_IDLE,
+    HANDOVER_DRAINING,
+    HANDOVER_MOVING,
+    HANDOVER_LANDING,
+};
+
+struct handover {
+    struct clock *clock;
+    struct engine *engine;
+    uint32_t election_timeout_ms;
+    void (*changed)(void *owner); /* handover_holds() may answer otherwise now */
+    void *owner;
+    enum handover_phase phase;
+    uint64_t to;
+    uint64_t limit_ms;
+    struct clock_timer timer;
+    handover_cb done;
+    void *done_owner;
+};
+
+void handover_init(struct handover *handover, struct clock *clock,
+                   struct engine *engine, uint32_t election_timeout_ms,
+                   void (*changed)(void *owner), void *owner);
+void handover_stop(struct handover *handover); /* `done` is not called any more */
+
+/* Give the lead to voter `to`; `done` is called once, later. ERR_NOT_LEADER;
+ * ERR_CONFLICT: one is under way already. */
+int handover_start(struct handover *handover, uint64_t to, handover_cb done,
+                   void *owner, struct err *err);
+
+/* Writes are to be held now, not submitted and not refused. */
+bool handover_holds(const struct handover *handover);
+
+/* Something was applied, or the role changed: go on if it can. */
+void handover_look(struct handover *handover);
+
+#endif

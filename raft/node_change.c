@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Door 2, the changes: what an operator asks of a leader. Judged and begun here; the
+ * keeper carries it out and answers. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "raft/keeper.h"
+
+static int keeper_ready(struct node *node, struct err *err)
+{
+    if (node->phase != NODE_PHASE_MEMBER ||
+        engine_role(node->engine) != ENGINE_LEADER) {
+        return err_set(err, ERR_NOT_LEADER, "this node does not lead");
+    }
+    if (node->keeper.wish.kind != ROSTER_WISH_NOTHING ||
+        handover_holds(&node->handover)) {
+        return err_set(err, ERR_CONFLICT, "another change of the cluster is under way");
+    }
+    return 0;
+}
+
+/* The member of that name, or of that id if no name is like it; NULL. */
+static const struct roster_member *keeper_find(const struct roster_view *view,
+                                               const char *name)
+{
+    const struct roster_member *found = NULL;
+    for (size_t i = 0; found == NULL && i < view->member_count; i++) {
+        found = strcmp(view->members[i].name, name) == 0 ? &view->members[i] : NULL;
+    }
+    for (size_t i = 0; found == NULL && i < view->member_count; i++) {
+        char id[24];
+        snprintf(id, sizeof id, "%" PRIu64, view->members[i].id);
+        found = strcmp(id, name) == 0 ? &view->members[i] : NULL;
+    }
+    return found;
+}
+
+static void keeper_wish(struct node *node, enum roster_wish_kind kind,
+                        const struct roster_member *member, node_change_cb done,
+                        void *owner)
+{
+    struct keeper *keeper = &node->keeper;
+    keeper->wish = (struct roster_wish){kind, member->id};
+    keeper->wish_voter = member->voter;
+    keeper->wish_done = done;
+    keeper->wish_owner = owner;
+    keeper->wish_limit_ms = node_now(node) + LIMIT_WRITE_DEADLINE_MS / 2;
+    keeper_arm(node, 0); /* not from inside */
+}
+
+static int keeper_no_newcomer(const struct roster_view *view, const char *name,
+                              struct err *err)
+{
+    for (size_t i = 0; i < view->blank_count; i++) {
+        const struct roster_blank *blank = &view->blanks[i];
+        if (strcmp(blank->name, name) == 0) {
+            struct err why;
+            roster_judge(view, blank, &why);
+            return err_set(err, ERR_CONFLICT, "node '%s' is not let in: %s", name,
+                           why.code != ERR_NONE ? why.text : "it is joining just now");
+        }
+    }
+    return err_set(err, ERR_NOT_FOUND,
+                   "no node '%s' has asked to join: start it with an empty folder and "
+                   "members of this cluster among its cluster.peers",
+                   name);
+}
+
+int node_add_member(struct node *node, const char *name, node_change_cb done,
+                    void *owner, struct err *err)
+{
+    struct membership members;
+    struct roster_view view;
+    int rv = keeper_ready(node, err);
+    if (rv != 0) {
+        return rv;
+    }
+    keeper_see(node, &members, &view);
+    const struct roster_member *member = keeper_find(&view, name);
+    if (member == NULL) {
+        return keeper_no_newcomer(&view, name, err);
+    }
+    keeper_wish(node, ROSTER_WISH_ADD, member, done, owner);
+    return 0;
+}
+
+static void keeper_gave_away(void *owner, const struct err *result)
+{
+    struct node *node = owner;
+    struct err err = *result;
+    if (err.code == ERR_NONE) {
+        err_set(&err, ERR_NOT_LEADER, "another node leads now");
+    }
+    keeper_answer(node, err.code, err.text);
+}
+
+int node_remove_member(struct node *node, const char *name, node_change_cb done,
+                       void *owner, struct err *err)
+{
+    struct membership members;
+    struct roster_view view;
+    int rv = keeper_ready(node, err);
+    if (rv != 0) {
+        return rv;
+    }
+    keeper_see(node, &members, &view);
+    const struct roster_member *member = keeper_find(&view, name);
+    if (member == NULL) {
+        return err_set(err, ERR_NOT_FOUND, "no member '%s'", name);
+    }
+    if (!member->self) {
+        keeper_wish(node, ROSTER_WISH_REMOVE, member, done, owner);
+        return 0;
+    }
+    uint64_t to = keeper_successor(node);
+    if (to == 0) {
+        return err_set(err, ERR_CONFLICT,
+                       "'%s' leads, and no other voter is there to take the lead",
+                       name);
+    }
+    rv = handover_start(&node->handover, to, keeper_gave_away, node, err);
+    if (rv == 0) {
+        keeper_wish(node, ROSTER_WISH_REMOVE, member, done, owner);
+    }
+    return rv;
+}
+
+int node_transfer(struct node *node, const char *to, node_change_cb done, void *owner,
+                  struct err *err)
+{
+    struct membership members;
+    struct roster_view view;
+    int rv = keeper_ready(node, err);
+    if (rv != 0) {
+        return rv;
+    }
+    keeper_see(node, &members, &view);
+    if (to[0] == '\0') {
+        uint64_t id = keeper_successor(node);
+        return id != 0 ? handover_start(&node->handover, id, done, owner, err)
+                       : err_set(err, ERR_CONFLICT,
+                                 "no other voter is there to take the lead");
+    }
+    const struct roster_member *member = keeper_find(&view, to);
+    if (member == NULL) {
+        return err_set(err, ERR_NOT_FOUND, "no member '%s'", to);
+    }
+    if (member->self || !member->voter) {
+        return err_set(err, ERR_CONFLICT, "'%s' %s", to,
+                       member->self ? "leads already" : "is a standby and cannot lead");
+    }
+    return handover_start(&node->handover, member->id, done, owner, err);
+}

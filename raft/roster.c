@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "raft/roster.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static const struct roster_step roster_nothing = {.action = ROSTER_NOTHING};
+
+uint64_t roster_silence_ms(const struct roster_view *view,
+                           const struct roster_member *member)
+{
+    if (member->self || member->linked) {
+        return 0;
+    }
+    return member->heard_ms != UINT64_MAX ? member->heard_ms : view->leading_ms;
+}
+
+static bool roster_heard(const struct roster_view *view,
+                         const struct roster_member *member)
+{
+    return member->self || member->heard_ms <= 2 * view->election_timeout_ms;
+}
+
+static bool roster_gone(const struct roster_view *view,
+                        const struct roster_member *member)
+{
+    return roster_silence_ms(view, member) >= view->replace_after_ms;
+}
+
+static const struct roster_member *roster_find(const struct roster_view *view,
+                                               uint64_t id)
+{
+    for (size_t i = 0; i < view->member_count; i++) {
+        if (view->members[i].id == id) {
+            return &view->members[i];
+        }
+    }
+    return NULL;
+}
+
+/* Another member of that name, or NULL. */
+static const struct roster_member *roster_named(const struct roster_view *view,
+                                                const char *name, uint64_t but)
+{
+    for (size_t i = 0; i < view->member_count; i++) {
+        const struct roster_member *member = &view->members[i];
+        if (member->id != but && strcmp(member->name, name) == 0) {
+            return member;
+        }
+    }
+    return NULL;
+}
+
+static const struct roster_member *roster_at(const struct roster_view *view,
+                                             const char *address)
+{
+    for (size_t i = 0; i < view->member_count; i++) {
+        if (strcmp(view->members[i].address, address) == 0) {
+            return &view->members[i];
+        }
+    }
+    return NULL;
+}
+
+/* The voters after a change, and how many of them were heard just now. */
+struct roster_tally {
+    size_t voters;
+    size_t heard;
+};
+
+static struct roster_tally roster_tally(const struct roster_view *view,
+                                        uint64_t without)
+{
+    struct roster_tally tally = {0};
+    for (size_t i = 0; i < view->member_count; i++) {
+        const struct roster_member *member = &view->members[i];
+        if (member->voter && member->id != without) {
+            tally.voters++;
+            tally.heard += roster_heard(view, member);
+        }
+    }
+    return tally;
+}
+
+/* --- the three changes ---------------------------------------------------------------
+ */
+
+static struct roster_step roster_remove(const struct roster_view *view,
+                                        const struct roster_member *member,
+                                        struct err *why)
+{
+    struct roster_tally left = roster_tally(view, member->id);
+    bool shrinks = member->voter && roster_heard(view, member);
+    if (member->self) {
+        err_set(why, ERR_CONFLICT, "a leader is not removed: it gives the lead away");
+    } else if (left.voters == 0) {
+        err_set(why, ERR_CONFLICT, "the last voter is not removed");
+    } else if (2 * left.heard <= left.voters) {
+        err_set(why, ERR_CONFLICT,
+                "without %s only %zu of %zu voters would be there: no majority",
+                member->name, left.heard, left.voters);
+    } else if (shrinks && left.heard < left.voters) {
+        err_set(why, ERR_CONFLICT,
+                "only %zu of the %zu voters that would be left are heard: remove or "
+                "restart the dead ones first",
+                left.heard, left.voters);
+    } else {
+        return (struct roster_step){.action = ROSTER_REMOVE, .id = member->id};
+    }
+    return roster_nothing;
+}
+
+static struct roster_step roster_add(const struct roster_view *view,
+                                     const struct roster_blank *blank)
+{
+    struct roster_tally now = roster_tally(view, 0);
+    if (2 * now.heard <= now.voters || view->member_count == LIMIT_MEMBERS) {
+        return roster_nothing;
+    }
+    return (struct roster_step){
+        .action = ROSTER_ADD, .id = blank->id, .address = blank->address};
+}
+
+static struct roster_step roster_promote(const struct roster_view *view,
+                                         const struct roster_member *member,
+                                         struct err *why)
+{
+    struct roster_tally now = roster_tally(view, 0);
+    if (!roster_heard(view, member)) {
+        err_set(why, ERR_CONFLICT, "%s is not heard", member->name);
+    } else if (member->match + ROSTER_CLOSE_ENTRIES < view->last) {
+        err_set(why, ERR_UNAVAILABLE, "%s still lacks %" PRIu64 " entries of the log",
+                member->name, view->last - member->match);
+    } else if (now.heard < now.voters) {
+        err_set(why, ERR_CONFLICT,
+                "only %zu of %zu voters are heard: remove or restart the dead ones "
+                "first",
+                now.heard, now.voters);
+    } else {
+        return (struct roster_step){.action = ROSTER_PROMOTE, .id = member->id};
+    }
+    return roster_nothing;
+}
+
+/* --- what comes next -----------------------------------------------------------------
+ */
+
+void roster_judge(const struct roster_view *view, const struct roster_blank *blank,
+                  struct err *why)
+{
+    const struct roster_member *named = roster_named(view, blank->name, blank->id);
+    const struct roster_member *neighbour = roster_at(view, blank->address);
+    why->code = ERR_NONE;
+    why->text[0] = '\0';
+    if (blank->pledged) {
+        err_set(why, ERR_CONFLICT, "it holds a pledge to another cluster");
+    } else if (named != NULL && !roster_gone(view, named)) {
+        err_set(why, ERR_CONFLICT,
+                "name %s is held by member %" PRIu64 " at %s, %s %" PRIu64
+                " ms ago; a member that is silent for %" PRIu64 " ms is replaced",
+                named->name, named->id, named->address,
+                named->heard_ms == UINT64_MAX ? "perhaps heard" : "heard",
+                roster_silence_ms(view, named), view->replace_after_ms);
+    } else if (neighbour != NULL && neighbour != named && neighbour->id != blank->id) {
+        err_set(why, ERR_CONFLICT,
+                "address %s is held by member %s: remove that one first",
+                blank->address, neighbour->name);
+    } else if (view->member_count == LIMIT_MEMBERS && named == NULL) {
+        err_set(why, ERR_CONFLICT, "the cluster has %d members already", LIMIT_MEMBERS);
+    }
+}
+
+static struct roster_step roster_for_wish(const struct roster_view *view,
+                                          struct err *why)
+{
+    const struct roster_member *member = roster_find(view, view->wish.id);
+    switch (view->wish.kind) {
+    case ROSTER_WISH_REMOVE:
+        return member != NULL ? roster_remove(view, member, why) : roster_nothing;
+    case ROSTER_WISH_ADD:
+        return member != NULL && !member->voter ? roster_promote(view, member, why)
+                                                : roster_nothing;
+    case ROSTER_WISH_NOTHING:
+        break;
+    }
+    return roster_nothing;
+}
+
+/* It comes in; where it takes the address of a dead member of its name, that one leaves
+ * first: no two members have one address. A dead voter's leaving costs no majority. */
+static struct roster_step roster_for_blank(const struct roster_view *view,
+                                           const struct roster_blank *blank)
+{
+    struct err why;
+    const struct roster_member *named = roster_named(view, blank->name, blank->id);
+    roster_judge(view, blank, &why);
+    if (why.code != ERR_NONE || roster_find(view, blank->id) != NULL) {
+        return roster_nothing;
+    }
+    if (named != NULL && strcmp(named->address, blank->address) == 0) {
+        return roster_remove(view, named, NULL);
+    }
+    return roster_add(view, blank);
+}
+
+/* The dead member whose name it has leaves; then it votes, if a seat is free. */
+static struct roster_step roster_for_standby(const struct roster_view *view,
+                                             const struct roster_member *standby)
+{
+    const struct roster_member *named = roster_named(view, standby->name, standby->id);
+    bool close = standby->match + ROSTER_CLOSE_ENTRIES >= view->last;
+    if (!roster_heard(view, standby) || !close) {
+        return roster_nothing;
+    }
+    if (named != NULL && standby->name[0] != '\0' && roster_gone(view, named)) {
+        return roster_remove(view, named, NULL);
+    }
+    bool seat = roster_tally(view, 0).voters < view->voters_wanted;
+    return seat ? roster_promote(view, standby, NULL) : roster_nothing;
+}
+
+struct roster_step roster_next(const struct roster_view *view, struct err *why)
+{
+    struct roster_step step = roster_for_wish(view, why);
+    for (size_t i = 0; step.action == ROSTER_NOTHING && i < view->member_count; i++) {
+        if (!view->members[i].voter) {
+            step = roster_for_standby(view, &view->members[i]);
+        }
+    }
+    for (size_t i = 0; step.action == ROSTER_NOTHING && i < view->blank_count; i++) {
+        step = roster_for_blank(view, &view->blanks[i]);
+    }
+    return step;
+}
