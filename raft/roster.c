@@ -38,13 +38,17 @@ static const struct roster_member *roster_find(const struct roster_view *view,
     return NULL;
 }
 
-/* Another member of that name, or NULL. */
-static const struct roster_member *roster_named(const struct roster_view *view,
-                                                const char *name, uint64_t but)
+/* The member whose place `name` at `address` would take: another one of that name, or
+ * one at its address of whose name nothing was ever heard; or NULL. */
+static const struct roster_member *roster_holder(const struct roster_view *view,
+                                                 uint64_t id, const char *name,
+                                                 const char *address)
 {
     for (size_t i = 0; i < view->member_count; i++) {
         const struct roster_member *member = &view->members[i];
-        if (member->id != but && strcmp(member->name, name) == 0) {
+        bool same = member->name[0] != '\0' ? strcmp(member->name, name) == 0
+                                            : strcmp(member->address, address) == 0;
+        if (member->id != id && same) {
             return member;
         }
     }
@@ -148,24 +152,25 @@ static struct roster_step roster_promote(const struct roster_view *view,
 void roster_judge(const struct roster_view *view, const struct roster_blank *blank,
                   struct err *why)
 {
-    const struct roster_member *named = roster_named(view, blank->name, blank->id);
+    const struct roster_member *holder =
+        roster_holder(view, blank->id, blank->name, blank->address);
     const struct roster_member *neighbour = roster_at(view, blank->address);
     why->code = ERR_NONE;
     why->text[0] = '\0';
     if (blank->pledged) {
         err_set(why, ERR_CONFLICT, "it holds a pledge to another cluster");
-    } else if (named != NULL && !roster_gone(view, named)) {
+    } else if (holder != NULL && !roster_gone(view, holder)) {
         err_set(why, ERR_CONFLICT,
                 "name %s is held by member %" PRIu64 " at %s, %s %" PRIu64
                 " ms ago; a member that is silent for %" PRIu64 " ms is replaced",
-                named->name, named->id, named->address,
-                named->heard_ms == UINT64_MAX ? "perhaps heard" : "heard",
-                roster_silence_ms(view, named), view->replace_after_ms);
-    } else if (neighbour != NULL && neighbour != named && neighbour->id != blank->id) {
+                blank->name, holder->id, holder->address,
+                holder->heard_ms == UINT64_MAX ? "perhaps heard" : "heard",
+                roster_silence_ms(view, holder), view->replace_after_ms);
+    } else if (neighbour != NULL && neighbour != holder && neighbour->id != blank->id) {
         err_set(why, ERR_CONFLICT,
                 "address %s is held by member %s: remove that one first",
                 blank->address, neighbour->name);
-    } else if (view->member_count == LIMIT_MEMBERS && named == NULL) {
+    } else if (view->member_count == LIMIT_MEMBERS && holder == NULL) {
         err_set(why, ERR_CONFLICT, "the cluster has %d members already", LIMIT_MEMBERS);
     }
 }
@@ -192,13 +197,14 @@ static struct roster_step roster_for_blank(const struct roster_view *view,
                                            const struct roster_blank *blank)
 {
     struct err why;
-    const struct roster_member *named = roster_named(view, blank->name, blank->id);
+    const struct roster_member *holder =
+        roster_holder(view, blank->id, blank->name, blank->address);
     roster_judge(view, blank, &why);
     if (why.code != ERR_NONE || roster_find(view, blank->id) != NULL) {
         return roster_nothing;
     }
-    if (named != NULL && strcmp(named->address, blank->address) == 0) {
-        return roster_remove(view, named, NULL);
+    if (holder != NULL && strcmp(holder->address, blank->address) == 0) {
+        return roster_remove(view, holder, NULL);
     }
     return roster_add(view, blank);
 }
@@ -207,13 +213,14 @@ static struct roster_step roster_for_blank(const struct roster_view *view,
 static struct roster_step roster_for_standby(const struct roster_view *view,
                                              const struct roster_member *standby)
 {
-    const struct roster_member *named = roster_named(view, standby->name, standby->id);
+    const struct roster_member *holder =
+        roster_holder(view, standby->id, standby->name, standby->address);
     bool close = standby->match + ROSTER_CLOSE_ENTRIES >= view->last;
     if (!roster_heard(view, standby) || !close) {
         return roster_nothing;
     }
-    if (named != NULL && standby->name[0] != '\0' && roster_gone(view, named)) {
-        return roster_remove(view, named, NULL);
+    if (holder != NULL && roster_gone(view, holder)) {
+        return roster_remove(view, holder, NULL);
     }
     bool seat = roster_tally(view, 0).voters < view->voters_wanted;
     return seat ? roster_promote(view, standby, NULL) : roster_nothing;

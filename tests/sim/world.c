@@ -129,17 +129,36 @@ static void world_step(struct world *world)
     }
 }
 
-/* Every member is up and has applied all that anybody applied, and a write of after the
- * healing is acknowledged. */
+/* Does a leader count every node as a voter, those too that lost their folder? */
+static bool world_is_complete(const struct world *world)
+{
+    for (size_t i = 0; i < world->count; i++) {
+        const struct sim_node *member = &world->members[i];
+        struct membership members;
+        if (!sim_node_leads(member)) {
+            continue;
+        }
+        engine_membership(node_engine(member->node), &members);
+        if (members.count == world->count &&
+            membership_voter_count(&members) == world->count) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Every node is up, a voter, and has applied all that anybody applied, and a write of
+ * after the healing is acknowledged. */
 static bool world_is_well(const struct world *world, uint64_t first_op)
 {
-    if (!truth_acknowledged_since(world->truth, first_op)) {
+    if (!truth_acknowledged_since(world->truth, first_op) ||
+        !world_is_complete(world)) {
         return false;
     }
     for (size_t i = 0; i < world->count; i++) {
         const struct sim_node *member = &world->members[i];
-        if (!member->wiped && (member->state != SIM_NODE_UP ||
-                               member->applied + 2 < truth_last(world->truth))) {
+        if (member->state != SIM_NODE_UP ||
+            member->applied + 2 < truth_last(world->truth)) {
             return false;
         }
     }
