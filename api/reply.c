@@ -107,9 +107,8 @@ static void put_header(h2o_req_t *req, const struct header *header, const char *
 
 static void put_number(h2o_req_t *req, const struct header *header, uint64_t number)
 {
-    char *text = h2o_mem_alloc_pool(&req->pool, 24);
-    int len = snprintf(text, 24, "%" PRIu64, number);
-    put_header(req, header, text, (size_t)len);
+    char *text = h2o_mem_alloc_pool(&req->pool, DECIMAL_MAX);
+    put_header(req, header, text, put_decimal(text, number));
 }
 
 void reply_header(struct call *call, enum reply_name name, const char *value)
@@ -120,9 +119,12 @@ void reply_header(struct call *call, enum reply_name name, const char *value)
 
 void reply_etag(struct call *call, uint64_t revision)
 {
-    char text[24];
-    snprintf(text, sizeof text, "\"%" PRIu64 "\"", revision);
-    reply_header(call, REPLY_ETAG, text);
+    char *text = h2o_mem_alloc_pool(&call->req->pool, DECIMAL_MAX + 2);
+    size_t len = 0;
+    text[len++] = '"';
+    len += put_decimal(text + len, revision);
+    text[len++] = '"';
+    put_header(call->req, &headers[REPLY_ETAG], text, len);
 }
 
 static bool request_reads(const h2o_req_t *req)

@@ -5,7 +5,7 @@
 #include "raft/engine_inside.h"
 
 #include <assert.h>
-#include <stdio.h>
+#include <string.h>
 
 #include "raft/rules.h"
 
@@ -25,13 +25,15 @@ bool engine_sole_voter(const struct engine *engine)
 
 void engine_membership(const struct engine *engine, struct membership *out)
 {
-    *out = (struct membership){0};
+    out->count = 0; /* the rows behind it mean nothing: 4 KiB not cleared */
     const struct raft_configuration *now = &engine->raft.configuration;
     for (unsigned i = 0; engine->raft_open && i < now->n && i < LIMIT_MEMBERS; i++) {
         struct membership_row *row = &out->rows[out->count++];
         row->id = now->servers[i].id;
         row->voter = now->servers[i].role == RAFT_VOTER;
-        snprintf(row->address, sizeof row->address, "%s", now->servers[i].address);
+        size_t len = strnlen(now->servers[i].address, sizeof row->address - 1);
+        memcpy(row->address, now->servers[i].address, len);
+        row->address[len] = '\0';
     }
 }
 

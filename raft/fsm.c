@@ -11,6 +11,7 @@
 struct fsm {
     struct registry *registry;
     struct fsm_watch *watches;
+    struct buf texts; /* of the command that is applied, terminated */
 };
 
 /* --- one function a command: five lines that call the registry
@@ -103,11 +104,14 @@ static int apply_command(struct registry *registry, const struct change *change,
 
 /* The revision of the noun a command is about, as it stands now; 0: none, or gone. */
 static uint64_t fsm_revision(const struct registry *registry,
-                             const struct command *command)
+                             const struct command *command, int code)
 {
     struct text name = {"", 0};
     switch (command->type) {
     case COMMAND_TASK_CREATE:
+        if (code == 0) {
+            return registry_sequence(registry); /* its first revision */
+        }
         name = command->task_create.name;
         break;
     case COMMAND_TASK_ENABLE:
@@ -130,12 +134,14 @@ struct fsm *fsm_new(void)
 {
     struct fsm *fsm = mem_zalloc(sizeof *fsm);
     fsm->registry = registry_new();
+    buf_init(&fsm->texts);
     return fsm;
 }
 
 void fsm_free(struct fsm *fsm)
 {
     registry_free(fsm->registry);
+    buf_close(&fsm->texts);
     mem_free(fsm);
 }
 
@@ -158,23 +164,25 @@ static void fsm_notify(struct fsm *fsm, uint64_t from)
 static void fsm_apply_one(struct fsm *fsm, const struct batch_header *header,
                           const struct command *command, struct result *result)
 {
-    char *request_id = terminated(command->request_id);
-    char *actor = terminated(command->actor);
+    buf_clear(&fsm->texts);
+    buf_put(&fsm->texts, command->request_id.data, command->request_id.len);
+    buf_put_u8(&fsm->texts, '\0');
+    buf_put(&fsm->texts, command->actor.data, command->actor.len);
+    buf_put_u8(&fsm->texts, '\0');
+    const char *texts = (const char *)fsm->texts.data;
     struct change change = {
         .wall_ms = header->wall_ms,
-        .request_id = request_id,
-        .actor = actor,
+        .request_id = texts,
+        .actor = texts + command->request_id.len + 1,
     };
     int code = apply_command(fsm->registry, &change, command);
     if (result != NULL) {
         *result = (struct result){
             .code = code,
             .sequence = registry_sequence(fsm->registry),
-            .revision = fsm_revision(fsm->registry, command),
+            .revision = fsm_revision(fsm->registry, command, code),
         };
     }
-    mem_free(request_id);
-    mem_free(actor);
 }
 
 /* Everything is decoded before anything is applied: a damaged batch changes nothing. */

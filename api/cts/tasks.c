@@ -13,7 +13,8 @@
 #include "json/jsontext.h"
 #include "json/task_json.h"
 
-#define RUN_VALUES_MAX 8
+#define RUN_VALUES_MAX   8
+#define REPLY_TASK_BYTES 1024 /* most tasks fit, with what stands around them */
 
 enum run_mode { RUN_NONE, RUN_NOW, RUN_INSPECT };
 
@@ -32,14 +33,15 @@ static void reply_task(struct call *call, int status, const struct task *task)
 {
     struct buf body;
     buf_init(&body);
-    buf_printf(&body, "{\"request_id\":");
+    buf_reserve(&body, REPLY_TASK_BYTES);
+    buf_put_literal(&body, "{\"request_id\":");
     jsontext_put_text(&body, call->request_id);
     if (task != NULL) {
-        buf_printf(&body, ",\"task\":");
+        buf_put_literal(&body, ",\"task\":");
         task_json_put(&body, task);
         reply_etag(call, task->revision);
     }
-    buf_printf(&body, "}");
+    buf_put_u8(&body, '}');
     reply_json(call, status, &body);
 }
 

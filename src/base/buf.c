@@ -8,37 +8,16 @@
 
 #include "base/mem.h"
 
-void put_u16(uint8_t *at, uint16_t value)
+size_t put_decimal(char *at, uint64_t value)
 {
-    at[0] = (uint8_t)value;
-    at[1] = (uint8_t)(value >> 8);
-}
-
-void put_u32(uint8_t *at, uint32_t value)
-{
-    put_u16(at, (uint16_t)value);
-    put_u16(at + 2, (uint16_t)(value >> 16));
-}
-
-void put_u64(uint8_t *at, uint64_t value)
-{
-    put_u32(at, (uint32_t)value);
-    put_u32(at + 4, (uint32_t)(value >> 32));
-}
-
-uint16_t get_u16(const uint8_t *at)
-{
-    return (uint16_t)(at[0] | at[1] << 8);
-}
-
-uint32_t get_u32(const uint8_t *at)
-{
-    return get_u16(at) | (uint32_t)get_u16(at + 2) << 16;
-}
-
-uint64_t get_u64(const uint8_t *at)
-{
-    return get_u32(at) | (uint64_t)get_u32(at + 4) << 32;
+    char digits[DECIMAL_MAX];
+    size_t start = DECIMAL_MAX;
+    do {
+        digits[--start] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    memcpy(at, digits + start, DECIMAL_MAX - start);
+    return DECIMAL_MAX - start;
 }
 
 void buf_init(struct buf *buf)
@@ -57,29 +36,16 @@ void buf_clear(struct buf *buf)
     buf->len = 0;
 }
 
-void buf_reserve(struct buf *buf, size_t more)
+void buf_grow(struct buf *buf, size_t more)
 {
     size_t wanted = buf->len + more;
     assert(wanted >= buf->len);
-    if (wanted <= buf->capacity) {
-        return;
-    }
     size_t capacity = buf->capacity > 0 ? buf->capacity : 64;
     while (capacity < wanted) {
         capacity *= 2;
     }
     buf->data = mem_realloc(buf->data, capacity);
     buf->capacity = capacity;
-}
-
-void buf_put(struct buf *buf, const void *data, size_t len)
-{
-    if (len == 0) {
-        return;
-    }
-    buf_reserve(buf, len);
-    memcpy(buf->data + buf->len, data, len);
-    buf->len += len;
 }
 
 void buf_put_zeros(struct buf *buf, size_t len)
@@ -90,11 +56,6 @@ void buf_put_zeros(struct buf *buf, size_t len)
     buf_reserve(buf, len);
     memset(buf->data + buf->len, 0, len);
     buf->len += len;
-}
-
-void buf_put_u8(struct buf *buf, uint8_t value)
-{
-    buf_put(buf, &value, 1);
 }
 
 void buf_put_u16(struct buf *buf, uint16_t value)
@@ -130,18 +91,29 @@ void buf_put_text(struct buf *buf, const char *text)
     buf_put_blob(buf, text, strlen(text));
 }
 
+/* Into the room there is; what does not fit is known by then, and written again. */
 void buf_printf(struct buf *buf, const char *format, ...)
 {
     va_list args;
+    size_t room = buf->capacity - buf->len;
     va_start(args, format);
-    int len = vsnprintf(NULL, 0, format, args);
+    int len =
+        vsnprintf(room > 0 ? (char *)buf->data + buf->len : NULL, room, format, args);
     va_end(args);
     assert(len >= 0);
-    buf_reserve(buf, (size_t)len + 1);
-    va_start(args, format);
-    vsnprintf((char *)buf->data + buf->len, (size_t)len + 1, format, args);
-    va_end(args);
+    if ((size_t)len >= room) {
+        buf_reserve(buf, (size_t)len + 1);
+        va_start(args, format);
+        vsnprintf((char *)buf->data + buf->len, (size_t)len + 1, format, args);
+        va_end(args);
+    }
     buf->len += (size_t)len;
+}
+
+void buf_put_decimal(struct buf *buf, uint64_t value)
+{
+    buf_reserve(buf, DECIMAL_MAX);
+    buf->len += put_decimal((char *)buf->data + buf->len, value);
 }
 
 void buf_set_u32(struct buf *buf, size_t offset, uint32_t value)
@@ -174,17 +146,6 @@ size_t cursor_left(const struct cursor *cursor)
 void cursor_fail(struct cursor *cursor)
 {
     cursor->failed = true;
-}
-
-const uint8_t *cursor_bytes(struct cursor *cursor, size_t len)
-{
-    if (len > cursor_left(cursor) || cursor->failed) {
-        cursor->failed = true;
-        return NULL;
-    }
-    const uint8_t *bytes = cursor->data + cursor->at;
-    cursor->at += len;
-    return bytes;
 }
 
 uint8_t cursor_u8(struct cursor *cursor)

@@ -180,12 +180,11 @@ static struct map_node *node_put(struct map *map, struct map_node *node,
         node->value = value;
         return node;
     }
-    if (order < 0) {
-        node->left = node_put(map, node->left, key, key_len, value);
-    } else {
-        node->right = node_put(map, node->right, key, key_len, value);
-    }
-    return node_balance(node);
+    struct map_node **branch = order < 0 ? &node->left : &node->right;
+    int height = node_height(*branch);
+    *branch = node_put(map, *branch, key, key_len, value);
+    bool grown = node_height(*branch) != height;
+    return grown ? node_balance(node) : node; /* mostly nothing changes above */
 }
 
 /* Take the first node out of a non-empty tree, into *first (owned, without children).

@@ -118,24 +118,12 @@ static bool same_key(const struct jsonvalue *a, const struct jsonvalue *b)
     return a->key_len == b->key_len && memcmp(a->key, b->key, a->key_len) == 0;
 }
 
-static int compare_keys(const void *left, const void *right)
-{
-    const struct jsonvalue *a = *(const struct jsonvalue *const *)left;
-    const struct jsonvalue *b = *(const struct jsonvalue *const *)right;
-    return strcmp(a->key, b->key);
-}
-
 /* Whoever sends thousands of keys must not cost the square of their number. */
 static int check_many_keys(struct build *build, const struct jsonvalue *object)
 {
-    const struct jsonvalue **sorted = mem_array(object->count, sizeof *sorted);
-    size_t count = 0;
+    const struct jsonvalue **sorted = jsonvalue_by_key(object);
     int rc = 0;
-    for (const struct jsonvalue *at = object->first; at != NULL; at = at->next) {
-        sorted[count++] = at;
-    }
-    qsort(sorted, count, sizeof *sorted, compare_keys);
-    for (size_t i = 1; i < count && rc == 0; i++) {
+    for (size_t i = 1; i < object->count && rc == 0; i++) {
         rc = same_key(sorted[i - 1], sorted[i]) ? refuse_twice(build, sorted[i]->key)
                                                 : 0;
     }
@@ -260,17 +248,37 @@ void jsonvalue_free(const struct jsonvalue *root)
 /* --- reading -----------------------------------------------------------------------
  */
 
-const struct jsonvalue *jsonvalue_get(const struct jsonvalue *object, const char *key)
+const struct jsonvalue *jsonvalue_find(const struct jsonvalue *object, const char *key,
+                                       size_t len)
 {
-    if (!jsonvalue_is(object, JSONVALUE_OBJECT)) {
-        return NULL;
-    }
-    const struct jsonvalue *at = object->first;
-    size_t len = at != NULL ? strlen(key) : 0;
+    const struct jsonvalue *at = jsonvalue_first(object);
     while (at != NULL && (at->key_len != len || memcmp(at->key, key, len) != 0)) {
         at = at->next;
     }
     return at;
+}
+
+static int compare_keys(const void *left, const void *right)
+{
+    const struct jsonvalue *a = *(const struct jsonvalue *const *)left;
+    const struct jsonvalue *b = *(const struct jsonvalue *const *)right;
+    return strcmp(a->key, b->key);
+}
+
+const struct jsonvalue **jsonvalue_by_key(const struct jsonvalue *object)
+{
+    size_t count = jsonvalue_count(object);
+    const struct jsonvalue **sorted =
+        count > 0 ? mem_array(count, sizeof(struct jsonvalue *)) : NULL;
+    size_t filled = 0;
+    for (const struct jsonvalue *at = jsonvalue_first(object); at != NULL;
+         at = at->next) {
+        sorted[filled++] = at;
+    }
+    if (count > 1) {
+        qsort(sorted, count, sizeof *sorted, compare_keys);
+    }
+    return sorted;
 }
 
 const struct jsonvalue *jsonvalue_first(const struct jsonvalue *parent)

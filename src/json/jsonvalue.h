@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/err.h"
 
@@ -41,12 +42,26 @@ const struct jsonvalue *jsonvalue_build(const char *text, size_t len, size_t val
                                         struct err *err);
 void jsonvalue_free(const struct jsonvalue *root); /* or NULL */
 
-/* The member `key` of an object; NULL if there is none, or if `object` is none. */
-const struct jsonvalue *jsonvalue_get(const struct jsonvalue *object, const char *key);
+/* The member of that name of an object; NULL if there is none, or if `object` is none.
+ */
+const struct jsonvalue *jsonvalue_find(const struct jsonvalue *object, const char *key,
+                                       size_t len);
+
+/* The same. Here, so that the length of a key that stands in the source costs nothing.
+ */
+static inline const struct jsonvalue *jsonvalue_get(const struct jsonvalue *object,
+                                                    const char *key)
+{
+    return object != NULL ? jsonvalue_find(object, key, strlen(key)) : NULL;
+}
 
 /* The first member or item, NULL if there is none; go on with ->next. */
 const struct jsonvalue *jsonvalue_first(const struct jsonvalue *parent);
 size_t jsonvalue_count(const struct jsonvalue *parent); /* 0 for NULL */
+
+/* The members in the order of their keys: mem_free() the array. NULL if there is none.
+ * Whoever looks every member up by jsonvalue_get() pays the square of their number. */
+const struct jsonvalue **jsonvalue_by_key(const struct jsonvalue *object);
 
 /* All take NULL for "not there", of which none is true. */
 bool jsonvalue_is(const struct jsonvalue *value, enum jsonvalue_type type);

@@ -13,7 +13,8 @@
 #include "json/task_schema.h"
 #include "text/duration.h"
 
-#define BODY_ERROR "request body has an error"
+#define BODY_ERROR      "request body has an error"
+#define TASK_TEXT_BYTES 512 /* most tasks fit */
 
 const struct task_defaults task_defaults_standard = {
     .buffer_enabled = true,
@@ -66,24 +67,34 @@ static int compare_texts(const void *left, const void *right)
 }
 
 static void put_strings(struct buf *out, const char *key,
-                        const struct jsonvalue *values, bool sorted)
+                        const struct jsonvalue *values)
 {
-    size_t count = jsonvalue_count(values);
-    const char **texts = mem_array(count + 1, sizeof *texts);
-    size_t filled = 0;
+    jsontext_put_key(out, key);
+    buf_put_u8(out, '[');
     for (const struct jsonvalue *at = jsonvalue_first(values); at != NULL;
+         at = at->next) {
+        jsontext_put_string(out, at->text, at->count);
+        if (at->next != NULL) {
+            buf_put_u8(out, ',');
+        }
+    }
+    buf_put_u8(out, ']');
+}
+
+/* A list of at least one, sorted. */
+static void put_names(struct buf *out, const struct jsonvalue *names)
+{
+    size_t count = jsonvalue_count(names);
+    const char **texts = mem_array(count, sizeof *texts);
+    size_t filled = 0;
+    for (const struct jsonvalue *at = jsonvalue_first(names); at != NULL;
          at = at->next) {
         texts[filled++] = at->text;
     }
-    if (sorted) {
-        qsort(texts, count, sizeof *texts, compare_texts);
-    }
-    jsontext_put_key(out, key);
-    buf_put_u8(out, '[');
+    qsort(texts, count, sizeof *texts, compare_texts);
+    jsontext_put_key(out, "names");
     for (size_t i = 0; i < count; i++) {
-        if (i > 0) {
-            buf_put_u8(out, ',');
-        }
+        buf_put_u8(out, i == 0 ? '[' : ',');
         jsontext_put_text(out, texts[i]);
     }
     buf_put_u8(out, ']');
@@ -95,23 +106,20 @@ static void put_map(struct buf *out, const struct jsonvalue *object, const char 
 {
     const struct jsonvalue *map = jsonvalue_get(object, key);
     size_t count = jsonvalue_count(map);
-    const char **keys = mem_array(count + 1, sizeof *keys);
-    size_t i = 0;
-    for (const struct jsonvalue *at = jsonvalue_first(map); at != NULL; at = at->next) {
-        keys[i++] = at->key;
-    }
-    qsort(keys, count, sizeof *keys, compare_texts);
+    const struct jsonvalue **members = jsonvalue_by_key(map);
     open_object(out, key);
-    for (i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++) {
+        bool text = members[i]->type == JSONVALUE_STRING;
         if (i > 0) {
             buf_put_u8(out, ',');
         }
-        jsontext_put_text(out, keys[i]);
+        jsontext_put_string(out, members[i]->key, members[i]->key_len);
         buf_put_u8(out, ':');
-        jsontext_put_text(out, task_rules_text(map, keys[i]));
+        jsontext_put_string(out, text ? members[i]->text : "",
+                            text ? members[i]->count : 0);
     }
     close_object(out);
-    mem_free(keys);
+    mem_free(members);
 }
 
 /* The services of a condition or, `input`, of a module input. */
@@ -123,7 +131,7 @@ static void put_services(struct buf *out, const struct jsonvalue *services, bool
     put_text(out, services, "datacenter");
     put_text(out, services, "filter");
     if (jsonvalue_count(names) > 0) {
-        put_strings(out, "names", names, true);
+        put_names(out, names);
     }
     put_text(out, services, "namespace");
     if (jsonvalue_count(names) == 0) {
@@ -199,6 +207,7 @@ static void put_buffer(struct buf *out, const struct buffer_period *buffer)
 static size_t put_canonical(struct buf *out, const struct jsonvalue *task,
                             const struct buffer_period *buffer)
 {
+    buf_reserve(out, TASK_TEXT_BYTES);
     buf_put_u8(out, '{');
     put_buffer(out, buffer);
     put_inputs(out, "condition", jsonvalue_get(task, "condition"), false);
@@ -207,7 +216,7 @@ static size_t put_canonical(struct buf *out, const struct jsonvalue *task,
     put_text(out, task, "module");
     put_inputs(out, "module_input", jsonvalue_get(task, "module_input"), true);
     put_text(out, task, "name");
-    put_strings(out, "providers", jsonvalue_get(task, "providers"), false);
+    put_strings(out, "providers", jsonvalue_get(task, "providers"));
     put_map(out, task, "variables");
     put_text(out, task, "version");
     close_object(out);

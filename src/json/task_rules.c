@@ -140,7 +140,10 @@ static int check_providers(const struct jsonvalue *task, struct err *err)
 {
     const struct jsonvalue *providers = jsonvalue_get(task, "providers");
     size_t count = jsonvalue_count(providers);
-    const char **sorted = mem_array(count + 1, sizeof *sorted);
+    if (count < 2) {
+        return 0;
+    }
+    const char **sorted = mem_array(count, sizeof *sorted);
     size_t filled = 0;
     for (const struct jsonvalue *at = jsonvalue_first(providers); at != NULL;
          at = at->next) {

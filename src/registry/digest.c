@@ -8,25 +8,32 @@
 
 /* The seeds meet the numbers before the content, through a mix each: two items that
  * collide in one half do not therefore collide in the other. */
-static uint64_t digest_half(const struct digest_item *item, uint64_t seed)
+static struct digest digest_of(const struct digest_item *item)
 {
-    uint64_t hash = hash_mix(seed ^ (uint64_t)item->kind);
+    uint64_t hashes[2] = {
+        hash_mix(DIGEST_LOW_SEED ^ (uint64_t)item->kind),
+        hash_mix(DIGEST_HIGH_SEED ^ (uint64_t)item->kind),
+    };
     for (size_t i = 0; i < item->number_count; i++) {
-        hash = hash_mix(hash * 0x9e3779b97f4a7c15u + item->numbers[i]);
+        hashes[0] = hash_mix(hashes[0] * 0x9e3779b97f4a7c15u + item->numbers[i]);
+        hashes[1] = hash_mix(hashes[1] * 0x9e3779b97f4a7c15u + item->numbers[i]);
     }
-    return hash_bytes(item->content, item->len, hash);
+    hash_bytes_twice(item->content, item->len, hashes);
+    return (struct digest){hashes[0], hashes[1]};
 }
 
 void digest_add(struct digest *digest, const struct digest_item *item)
 {
-    digest->low += digest_half(item, DIGEST_LOW_SEED);
-    digest->high += digest_half(item, DIGEST_HIGH_SEED);
+    struct digest one = digest_of(item);
+    digest->low += one.low;
+    digest->high += one.high;
 }
 
 void digest_remove(struct digest *digest, const struct digest_item *item)
 {
-    digest->low -= digest_half(item, DIGEST_LOW_SEED);
-    digest->high -= digest_half(item, DIGEST_HIGH_SEED);
+    struct digest one = digest_of(item);
+    digest->low -= one.low;
+    digest->high -= one.high;
 }
 
 bool digest_equal(struct digest a, struct digest b)

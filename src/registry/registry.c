@@ -267,13 +267,13 @@ static void registry_event(struct registry *registry, const struct change *chang
                      registry->settings.value[SETTING_EVENTS_MAX_BYTES]);
 }
 
-/* Put a task that is new, or in the place of the one it replaces. Takes the reference.
+/* Put a task in the place of the one it replaces; NULL: it is new. Takes the reference.
  */
-static void registry_put_task(struct registry *registry, struct task *task)
+static void registry_put_task(struct registry *registry, const struct task *old,
+                              struct task *task)
 {
     uint8_t key[KEY_BYTES];
     key_of(task->created, key);
-    const struct task *old = registry_task(registry, task->name, task->name_len);
     if (old != NULL) {
         task_digest(registry, digest_remove, old);
         registry->enabled_count -= old->enabled;
@@ -304,7 +304,7 @@ int registry_task_create(struct registry *registry, const struct change *change,
     struct task *task = task_new(draft, next, next);
     registry_event(registry, change, EVENT_TASK_CREATED, task->name,
                    task->enabled ? "{\"enabled\":true}" : "{\"enabled\":false}");
-    registry_put_task(registry, task);
+    registry_put_task(registry, NULL, task);
     return 0;
 }
 
@@ -329,7 +329,7 @@ int registry_task_enable(struct registry *registry, const struct change *change,
     struct task *task = task_new(&draft, old->created, registry_next(registry));
     registry_event(registry, change, enabled ? EVENT_TASK_ENABLED : EVENT_TASK_DISABLED,
                    task->name, "{}");
-    registry_put_task(registry, task);
+    registry_put_task(registry, old, task);
     return 0;
 }
 
@@ -470,7 +470,8 @@ void registry_restore_setting(struct registry *registry, enum setting setting,
 void registry_restore_task(struct registry *registry, const struct task_draft *draft,
                            uint64_t created, uint64_t revision)
 {
-    registry_put_task(registry, task_new(draft, created, revision));
+    registry_put_task(registry, registry_task(registry, draft->name, draft->name_len),
+                      task_new(draft, created, revision));
 }
 
 void registry_restore_member(struct registry *registry,

@@ -177,9 +177,9 @@ int duration_parse(const char *text, size_t len, int64_t *duration_ns, struct er
 }
 
 /* `value` in `unit_ns`, with as much of a fraction as there is. */
-static size_t put_decimal(char *text, size_t size, uint64_t value_ns, uint64_t unit_ns)
+static size_t put_parts(char *text, uint64_t value_ns, uint64_t unit_ns)
 {
-    int len = snprintf(text, size, "%llu", (unsigned long long)(value_ns / unit_ns));
+    size_t len = put_decimal(text, value_ns / unit_ns);
     uint64_t rest = value_ns % unit_ns;
     if (rest > 0) {
         text[len++] = '.';
@@ -188,7 +188,7 @@ static size_t put_decimal(char *text, size_t size, uint64_t value_ns, uint64_t u
             rest %= place;
         }
     }
-    return (size_t)len;
+    return len;
 }
 
 char *duration_format(int64_t duration_ns, char text[DURATION_TEXT_SIZE])
@@ -202,26 +202,25 @@ char *duration_format(int64_t duration_ns, char text[DURATION_TEXT_SIZE])
     if (ns == 0) {
         text[at++] = '0';
     } else if (ns < 1000) {
-        at += put_decimal(text + at, DURATION_TEXT_SIZE - at, ns, 1);
+        at += put_parts(text + at, ns, 1);
         unit = "ns";
     } else if (ns < 1000 * 1000) {
-        at += put_decimal(text + at, DURATION_TEXT_SIZE - at, ns, 1000);
+        at += put_parts(text + at, ns, 1000);
         unit = "\xc2\xb5s";
     } else if (ns < 1000 * 1000 * 1000) {
-        at += put_decimal(text + at, DURATION_TEXT_SIZE - at, ns, 1000 * 1000);
+        at += put_parts(text + at, ns, 1000 * 1000);
         unit = "ms";
     } else {
         uint64_t minutes = ns / UINT64_C(60000000000);
         if (minutes >= 60) {
-            at += (size_t)snprintf(text + at, DURATION_TEXT_SIZE - at, "%lluh",
-                                   (unsigned long long)(minutes / 60));
+            at += put_decimal(text + at, minutes / 60);
+            text[at++] = 'h';
         }
         if (minutes > 0) {
-            at += (size_t)snprintf(text + at, DURATION_TEXT_SIZE - at, "%um",
-                                   (unsigned)(minutes % 60));
+            at += put_decimal(text + at, minutes % 60);
+            text[at++] = 'm';
         }
-        at += put_decimal(text + at, DURATION_TEXT_SIZE - at,
-                          ns % UINT64_C(60000000000), 1000 * 1000 * 1000);
+        at += put_parts(text + at, ns % UINT64_C(60000000000), 1000 * 1000 * 1000);
     }
     memcpy(text + at, unit, strlen(unit) + 1);
     return text;
