@@ -72,6 +72,9 @@ struct disk {
 struct uv_loop_s;
 int disk_uv_open(struct disk **out, struct uv_loop_s *loop, const char *path,
                  struct err *err);
+/* The folders that lead to `path`, and that one: made if they are not there, each
+ * synced in its parent. */
+int disk_uv_make_folders(const char *path, struct err *err);
 void disk_uv_close(struct disk *disk); /* no job may be pending; releases the lock */
 
 /* Thin calls through disk->ops, so that callers read well. */

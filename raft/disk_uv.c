@@ -372,6 +372,38 @@ static int disk_uv_sync_parent(int folder_fd, const char *path, struct err *err)
     return 0;
 }
 
+static int disk_uv_make_folder(const char *path, struct err *err)
+{
+    bool made = false;
+    int result = disk_uv_make(path, &made, err);
+    if (result != 0 || !made) {
+        return result;
+    }
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return err_set(err, ERR_IO, "%s: open: %s", path, strerror(errno));
+    }
+    result = disk_uv_sync_parent(fd, path, err);
+    close(fd);
+    return result;
+}
+
+int disk_uv_make_folders(const char *path, struct err *err)
+{
+    char *copy = mem_strdup(path);
+    int result = 0;
+    for (char *at = copy; result == 0 && *at != '\0';) {
+        at += strspn(at, "/");
+        at += strcspn(at, "/");
+        char kept = *at;
+        *at = '\0';
+        result = disk_uv_make_folder(copy, err);
+        *at = kept;
+    }
+    mem_free(copy);
+    return result;
+}
+
 int disk_uv_open(struct disk **out, struct uv_loop_s *loop, const char *path,
                  struct err *err)
 {

@@ -241,6 +241,17 @@ int fsm_restore_decoded(struct fsm *fsm, struct snapshot_decoder *decoder,
     return 0;
 }
 
+int fsm_recover(struct fsm *fsm, const struct change *change, struct err *err)
+{
+    uint64_t from = registry_sequence(fsm->registry);
+    if (registry_recover(fsm->registry, change) != 0) {
+        return err_set(err, ERR_INVALID, "no event number comes after %llu",
+                       (unsigned long long)from);
+    }
+    fsm_notify(fsm, from);
+    return 0;
+}
+
 void fsm_watch(struct fsm *fsm, struct fsm_watch *watch)
 {
     watch->next = fsm->watches;

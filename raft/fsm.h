@@ -44,6 +44,10 @@ struct snapshot_decoder;
 int fsm_restore_decoded(struct fsm *fsm, struct snapshot_decoder *decoder,
                         struct err *err);
 
+/* The state becomes the beginning of a new epoch (registry_recover()). ERR_INVALID: the
+ * event numbers are at their end; nothing happened. */
+int fsm_recover(struct fsm *fsm, const struct change *change, struct err *err);
+
 /* News: events in (from, to] are in the registry's event log (or fell out of it).
  * Called on the loop, after apply, before any client is answered. Embedded in its
  * owner. */

@@ -20,6 +20,7 @@ enum identity_flag {
     IDENTITY_PLEDGED = 1,
     IDENTITY_DECIDED = 2,
     IDENTITY_JOINING = 4,
+    IDENTITY_RESTORING = 8,
 };
 
 bool identity_offers(const struct identity *identity)
@@ -39,6 +40,10 @@ static bool identity_valid(const struct identity *identity)
         (identity->joining > INT64_MAX || identity->joining_term == 0 ||
          identity->cluster_id != 0 || identity->pledged)) {
         return false;
+    }
+    if (identity->restoring) {
+        return identity->cluster_id == 0 && !identity->pledged && !identity->decided &&
+               identity->joining == 0;
     }
     if (!identity->pledged) {
         return !identity->decided;
@@ -64,7 +69,8 @@ static void identity_put(struct buf *buf, const struct identity *identity)
     buf_put_text(buf, identity->name);
     buf_put_u8(buf, (uint8_t)((identity->pledged ? IDENTITY_PLEDGED : 0) |
                               (identity->decided ? IDENTITY_DECIDED : 0) |
-                              (identity->joining != 0 ? IDENTITY_JOINING : 0)));
+                              (identity->joining != 0 ? IDENTITY_JOINING : 0) |
+                              (identity->restoring ? IDENTITY_RESTORING : 0)));
     if (identity->pledged) {
         charter_put(buf, &identity->pledge);
     }
@@ -159,6 +165,7 @@ static int identity_parse(struct identity *out, uint8_t *data, size_t len,
     uint8_t flags = cursor_u8(&cursor);
     out->pledged = (flags & IDENTITY_PLEDGED) != 0;
     out->decided = (flags & IDENTITY_DECIDED) != 0;
+    out->restoring = (flags & IDENTITY_RESTORING) != 0;
     if (out->pledged) {
         charter_get(&cursor, &out->pledge);
     }
@@ -170,7 +177,8 @@ static int identity_parse(struct identity *out, uint8_t *data, size_t len,
         }
     }
     if (!cursor_done(&cursor) || strlen(out->name) != name_len ||
-        flags > (IDENTITY_PLEDGED | IDENTITY_DECIDED | IDENTITY_JOINING) ||
+        flags > (IDENTITY_PLEDGED | IDENTITY_DECIDED | IDENTITY_JOINING |
+                 IDENTITY_RESTORING) ||
         !identity_valid(out)) {
         return identity_damaged(disk, cursor.at, "the content makes no sense", err);
     }
@@ -255,6 +263,12 @@ int identity_open(struct identity *out, struct disk *disk, struct clock *clock,
     if (code != 0) {
         return code;
     }
+    if (out->restoring) {
+        return err_set(err, ERR_CONFLICT,
+                       "%s: a restore into this folder was cut off: run `muster "
+                       "snapshot restore` again",
+                       disk->path);
+    }
     if (strcmp(out->name, name) != 0) {
         return err_set(err, ERR_CONFLICT,
                        "the folder %s belongs to node \"%s\", but this one is "
@@ -267,4 +281,70 @@ int identity_open(struct identity *out, struct disk *disk, struct clock *clock,
     }
     out->start_counter++;
     return identity_save(out, disk, err);
+}
+
+/* --- restoring ---------------------------------------------------------------------
+ */
+
+struct identity_names {
+    char **name;
+    size_t count;
+};
+
+static void identity_collect(void *ctx, const char *name)
+{
+    struct identity_names *names = ctx;
+    if (strcmp(name, IDENTITY_FILE) != 0) {
+        names->name = mem_realloc(names->name, (names->count + 1) * sizeof(char *));
+        names->name[names->count++] = mem_strdup(name);
+    }
+}
+
+/* May a snapshot be restored into this folder? */
+static int identity_free_folder(struct disk *disk, struct err *err)
+{
+    struct identity_folder folder = {0};
+    struct identity found;
+    int code = disk_list(disk, identity_see_file, &folder, err);
+    if (code != 0) {
+        return code;
+    }
+    if (!folder.identity) {
+        return folder.other[0] == '\0'
+                   ? 0
+                   : err_set(err, ERR_EXISTS, "the folder %s is not empty: %s is in it",
+                             disk->path, folder.other);
+    }
+    code = identity_load(&found, disk, err);
+    if (code == 0 && !found.restoring) {
+        code = err_set(err, ERR_EXISTS, "the folder %s belongs to node \"%s\" already",
+                       disk->path, found.name);
+    }
+    return code;
+}
+
+int identity_begin_restore(struct identity *identity, struct disk *disk,
+                           struct err *err)
+{
+    if (!charter_name_valid(identity->name)) {
+        return err_set(err, ERR_INVALID, "no node can have this name");
+    }
+    int code = identity_free_folder(disk, err);
+    if (code != 0) {
+        return code;
+    }
+    identity->restoring = true;
+    code = identity_save(identity, disk, err);
+    struct identity_names names = {.name = NULL};
+    if (code == 0) {
+        code = disk_list(disk, identity_collect, &names, err);
+    }
+    for (size_t i = 0; i < names.count; i++) {
+        if (code == 0) {
+            code = disk_remove(disk, names.name[i], err);
+        }
+        mem_free(names.name[i]);
+    }
+    mem_free(names.name);
+    return code == 0 && names.count > 0 ? disk_sync_folder(disk, err) : code;
 }

@@ -33,13 +33,16 @@ struct identity {
      * node joins that cluster and no other. 0 = no. */
     uint64_t joining;      /* cluster id; blank until the store is there */
     uint64_t joining_term; /* of the leader that let it in */
+    /* A snapshot is being restored into this folder: what is in it is nobody's. */
+    bool restoring;
 };
 
 /* Read the identity, or make one in an empty folder (its id from `clock`); count this
  * start, synced, before it returns. Synchronous: before the loop runs, with the folder
  * locked. ERR_CORRUPT: damaged, or missing beside other files; the text has file and
- * offset. ERR_CONFLICT: the folder belongs to a node of another name. ERR_INVALID: the
- * name is empty or too long. ERR_IO, ERR_FULL from the disk. */
+ * offset. ERR_CONFLICT: the folder belongs to a node of another name, or a restore into
+ * it was cut off. ERR_INVALID: the name is empty or too long. ERR_IO, ERR_FULL from the
+ * disk. */
 int identity_open(struct identity *out, struct disk *disk, struct clock *clock,
                   const char *name, struct err *err);
 
@@ -47,6 +50,13 @@ int identity_open(struct identity *out, struct disk *disk, struct clock *clock,
  * directly: at start-up or inside a job. After an error the old one or the new one is
  * on the disk: the process must end. */
 int identity_save(const struct identity *identity, struct disk *disk, struct err *err);
+
+/* Make an empty folder, or one where a restore was cut off, the place of a restore:
+ * `identity` has id and name; it is marked, synced, and then alone in the folder.
+ * ERR_EXISTS: there is something else in it; nothing changed. The restore ends with
+ * identity_save() without the mark and with a cluster id. */
+int identity_begin_restore(struct identity *identity, struct disk *disk,
+                           struct err *err);
 
 /* Is the pledge this node's own offer? The lowest id offers. */
 bool identity_offers(const struct identity *identity);

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -52,32 +49,9 @@ static void daemon_part_stopped(void *owner);
 
 /* --- the parts ------------------------------------------------------------------- */
 
-static int make_folders(const char *path, struct err *err)
-{
-    char *copy = mem_strdup(path);
-    int rv = 0;
-    for (char *at = copy + 1; rv == 0; at++) {
-        if (*at != '/' && *at != '\0') {
-            continue;
-        }
-        char kept = *at;
-        *at = '\0';
-        if (mkdir(copy, 0700) != 0 && errno != EEXIST) {
-            rv = err_set(err, ERR_IO, "cannot make the folder %s: %s", copy,
-                         strerror(errno));
-        }
-        *at = kept;
-        if (kept == '\0') {
-            break;
-        }
-    }
-    mem_free(copy);
-    return rv;
-}
-
 static int disk_start(struct daemon *daemon, struct err *err)
 {
-    int rv = make_folders(daemon->config->node_data_dir, err);
+    int rv = disk_uv_make_folders(daemon->config->node_data_dir, err);
     if (rv != 0) {
         return rv;
     }

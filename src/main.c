@@ -35,6 +35,7 @@ static const struct {
     {"serve", main_serve, "run a node: --config FILE, or --dev"},
     {"validate", cli_validate,
      "judge configuration files; --describe lists every setting"},
+    {"snapshot", cli_snapshot, "saved snapshots: verify, restore"},
     {"version", main_version, "print the version"},
 };
 

@@ -60,6 +60,17 @@ struct store_found {
 int store_create(const struct store_options *options, uint64_t term,
                  const struct entry *first_entry, struct err *err);
 
+/* Write the files of a brand-new member whose log begins after a snapshot, synced: the
+ * snapshot (`produce(owner, sink)` fills it, as in store_take_snapshot()), read back
+ * and checked; segment 1 with a reset frame; the anchors, with meta->term and no vote.
+ * Calls the disk directly. The folder has no file of a store. ERR_FULL, ERR_IO,
+ * ERR_CORRUPT: what is there is of no use. */
+struct snapshot_sink;
+int store_create_after(const struct store_options *options,
+                       const struct snapshot_meta *meta,
+                       int (*produce)(void *owner, struct snapshot_sink *sink),
+                       void *owner, struct err *err);
+
 /* Scan everything, cut a torn end, sync what was accepted, before the loop runs.
  * ERR_NOT_FOUND: no store here. ERR_CORRUPT: damaged, missing or foreign file, the text
  * says which and where. On success the caller owns *out and what is in *found. */
@@ -94,7 +105,6 @@ uint64_t store_bytes(const struct store *store); /* log bytes on disk */
 /* --- snapshots ------------------------------------------------------------------- */
 
 /* Where a snapshot's content goes: called in the pool, any sizes, in order. */
-struct snapshot_sink;
 int snapshot_sink_put(struct snapshot_sink *sink, const void *data, size_t len);
 
 /* Write a snapshot taken here: `produce(owner, sink)` runs in the pool and returns 0 or

@@ -26,5 +26,8 @@ int cli_serve(int argc, char **argv, struct cli_serve *serve);
 void cli_serve_close(struct cli_serve *serve); /* removes the temporary folder */
 
 int cli_validate(int argc, char **argv);
+int cli_snapshot(int argc, char **argv); /* the verbs below */
+int cli_snapshot_verify(int argc, char **argv);
+int cli_snapshot_restore(int argc, char **argv);
 
 #endif

@@ -451,6 +451,33 @@ int registry_setting_set(struct registry *registry, const struct change *change,
     return 0;
 }
 
+static void registry_drop_members(struct registry *registry)
+{
+    struct map_cursor cursor;
+    const struct member *member = NULL;
+    registry_member_seek(registry, &cursor);
+    while ((member = registry_member_next(&cursor)) != NULL) {
+        member_digest(registry, digest_remove, member);
+    }
+    map_close(&registry->members);
+    map_init(&registry->members, &member_map);
+}
+
+int registry_recover(struct registry *registry, const struct change *change)
+{
+    uint64_t next = registry_next(registry);
+    if (next > INT64_MAX - 2 * REGISTRY_EPOCH) {
+        return ERR_INVALID;
+    }
+    registry_drop_members(registry);
+    event_log_close(&registry->events);
+    event_log_init(&registry->events, next + REGISTRY_EPOCH);
+    char *data = mem_printf("{\"after\":%" PRIu64 "}", next - 1);
+    registry_event(registry, change, EVENT_CLUSTER_RECOVERED, "", data);
+    mem_free(data);
+    return 0;
+}
+
 /* --- for snapshots
  * --------------------------------------------------------------------------------- */
 

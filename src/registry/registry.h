@@ -97,6 +97,17 @@ int registry_member_delete(struct registry *registry, const struct change *chang
 int registry_setting_set(struct registry *registry, const struct change *change,
                          const char *name, size_t name_len, uint64_t value);
 
+/* --- the state that is put back into a new cluster --- */
+
+#define REGISTRY_EPOCH ((uint64_t)1 << 32)
+
+/* A new epoch (DESIGN 5). The old cluster may have gone on after this state was put
+ * away, so the numbering leaps over whatever it can have given since, by 2^32; the
+ * events go, for the log has no gap in it, and so do the rows of the old members. One
+ * event, cluster.recovered, whose data tells the last number before the leap. Tasks and
+ * settings stay as they are. ERR_INVALID: the numbers are at their end. */
+int registry_recover(struct registry *registry, const struct change *change);
+
 /* --- for raft/snapshot.c: put back what a snapshot holds, into a new registry. Drafts
  * are sound, numbers as the registry had them: the decoder has checked. --- */
 void registry_restore_clock(struct registry *registry, uint64_t clock_ms);

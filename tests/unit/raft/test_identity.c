@@ -358,6 +358,26 @@ static void an_error_of_the_disk_is_passed_on(void **state)
     }
 }
 
+static void the_mark_of_a_restore_stands_alone_and_stops_the_start(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct identity identity;
+    bench_init(&bench, 1);
+    assert_opens(&bench, &identity);
+    identity.restoring = true;
+    assert_int_equal(identity_save(&identity, bench.disk, NULL), 0);
+    assert_refused(&bench, ERR_CONFLICT, "a restore into this folder was cut off");
+    identity.cluster_id = 99;
+    assert_int_equal(identity_save(&identity, bench.disk, NULL), 0);
+    assert_refused(&bench, ERR_CORRUPT, "the content makes no sense");
+    identity.cluster_id = 0;
+    make_pledged(&identity);
+    assert_int_equal(identity_save(&identity, bench.disk, NULL), 0);
+    assert_refused(&bench, ERR_CORRUPT, "the content makes no sense");
+    bench_close(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -372,6 +392,7 @@ int main(void)
         cmocka_unit_test(what_no_node_writes_is_refused),
         cmocka_unit_test(a_crash_at_any_operation_leaves_the_old_or_the_new),
         cmocka_unit_test(an_error_of_the_disk_is_passed_on),
+        cmocka_unit_test(the_mark_of_a_restore_stands_alone_and_stops_the_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -543,6 +543,56 @@ static void the_digest_is_what_it_always_was(void **state)
     buf_close(&out);
 }
 
+static void a_new_epoch_leaps_and_keeps_the_tasks(void **state)
+{
+    struct registry *registry = *state;
+    create(registry, "a", true);
+    create(registry, "b", false);
+    struct member_draft member = {
+        .id = 7, .name = "n1", .address = "", .peer_address = "", .version = ""};
+    registry_member_set(registry, &somebody, &member);
+    assert_int_equal(registry_setting_set(registry, &somebody, "task_events", 11, 9),
+                     0);
+    registry_tick(registry, 500);
+    const struct registry *frozen = registry_freeze(registry);
+    assert_int_equal(registry_recover(registry, &somebody), 0);
+    assert_int_equal(registry_sequence(registry), REGISTRY_EPOCH + 5);
+    assert_event(registry, EVENT_CLUSTER_RECOVERED, "", "{\"after\":4}");
+    assert_int_equal(registry_events(registry)->first, REGISTRY_EPOCH + 5);
+    assert_int_equal(registry_member_count(registry), 0);
+    assert_int_equal(registry_task_count(registry), 2);
+    assert_int_equal(registry_task(registry, "b", 1)->revision, 2);
+    assert_int_equal(registry_setting(registry, SETTING_TASK_EVENTS), 9);
+    assert_int_equal(registry_clock_ms(registry), 500);
+
+    /* the digest is that of what is there, however it came */
+    struct registry *other = registry_new();
+    registry_restore_clock(other, 500);
+    registry_restore_setting(other, SETTING_TASK_EVENTS, 9);
+    struct task_draft draft = {"a", 1, TEXT, sizeof TEXT - 1, 16, true};
+    registry_restore_task(other, &draft, 1, 1);
+    draft = (struct task_draft){"b", 1, TEXT, sizeof TEXT - 1, 16, false};
+    registry_restore_task(other, &draft, 2, 2);
+    registry_restore_events(other, REGISTRY_EPOCH + 5);
+    registry_restore_event(other, last_event(registry));
+    assert_true(digest_equal(registry_digest(registry), registry_digest(other)));
+    registry_free(other);
+
+    assert_int_equal(registry_sequence(frozen), 4);
+    assert_int_equal(registry_member_count(frozen), 1);
+    assert_int_equal(event_log_after(registry_events(frozen), 0)->seq, 1);
+    registry_thaw(frozen);
+}
+
+static void numbers_that_are_at_their_end_begin_no_epoch(void **state)
+{
+    struct registry *registry = *state;
+    registry_restore_events(registry, INT64_MAX - REGISTRY_EPOCH);
+    struct digest digest = registry_digest(registry);
+    assert_int_equal(registry_recover(registry, &somebody), ERR_INVALID);
+    assert_true(digest_equal(registry_digest(registry), digest));
+}
+
 int main(void)
 {
 #define RULE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -567,6 +617,8 @@ int main(void)
         RULE(an_empty_log_has_no_event_after_any_number),
         RULE(every_event_type_has_a_name_of_its_own),
         RULE(a_frozen_root_keeps_its_events_while_the_log_goes_on),
+        RULE(a_new_epoch_leaps_and_keeps_the_tasks),
+        RULE(numbers_that_are_at_their_end_begin_no_epoch),
         RULE(the_digest_does_not_know_the_way_it_came),
         RULE(halves_do_not_collide_together),
         RULE(the_digest_is_what_it_always_was),

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <argp.h>
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/id.h"
+#include "base/mem.h"
+#include "cli/cli.h"
+#include "cli/snapshot.h"
+#include "raft/disk.h"
+
+struct restore_arguments {
+    struct config config;
+    const char *path;
+    const char *peer_address; /* how the others will find it; "" for one alone */
+    int files;
+    struct err err;
+    int failed;
+};
+
+static const struct argp_option restore_options[] = {
+    {"config", 'c', "FILE", 0,
+     "The node's configuration (.json); repeatable, later files win", 0},
+    {0},
+};
+
+static error_t restore_option(int key, char *value, struct argp_state *state)
+{
+    struct restore_arguments *arguments = state->input;
+    switch (key) {
+    case 'c':
+        arguments->files++;
+        if (arguments->failed == 0) {
+            arguments->failed = config_load(&arguments->config, value, &arguments->err);
+        }
+        return 0;
+    case ARGP_KEY_ARG:
+        if (arguments->path != NULL) {
+            argp_error(state, "one SNAPSHOT at a time: '%s'", value);
+        }
+        arguments->path = value;
+        return 0;
+    case ARGP_KEY_END:
+        if (arguments->path == NULL || arguments->files == 0) {
+            argp_error(state, "SNAPSHOT and --config FILE are needed");
+        }
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static int check_peer_address(struct restore_arguments *arguments)
+{
+    const struct config *config = &arguments->config;
+    const char *address = config->listen_advertise_peer[0] != '\0'
+                              ? config->listen_advertise_peer
+                              : config->listen_peer;
+    if (config->cluster_expect == 1) {
+        arguments->peer_address = "";
+        return 0;
+    }
+    arguments->peer_address = address;
+    size_t len = strlen(address);
+    if (strcmp(address + len - 2, ":0") == 0) {
+        return err_set(&arguments->err, ERR_INVALID,
+                       "listen.peer: '%.64s' has no port by which the others could "
+                       "find the restored node",
+                       address);
+    }
+    return 0;
+}
+
+/* The folder of everything: not there, or nothing in it but what a restore that was cut
+ * off has left in `raft`, which restore_write() judges. */
+static int check_data_dir(const char *path, struct err *err)
+{
+    DIR *folder = opendir(path);
+    if (folder == NULL) {
+        return errno == ENOENT ? 0
+                               : err_set(err, ERR_IO, "%s: cannot be opened: %s", path,
+                                         strerror(errno));
+    }
+    int rv = 0;
+    const struct dirent *entry = NULL;
+    while (rv == 0 && (entry = readdir(folder)) != NULL) {
+        const char *name = entry->d_name;
+        if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
+            strcmp(name, "raft") != 0) {
+            rv = err_set(err, ERR_EXISTS, "the folder %s is not empty: %s is in it",
+                         path, name);
+        }
+    }
+    closedir(folder);
+    return rv;
+}
+
+static uint64_t wall_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static int write_node(struct restore *restore, const struct config *config,
+                      struct restore_target *target, struct err *err)
+{
+    int rv = check_data_dir(config->node_data_dir, err);
+    if (rv == 0) {
+        rv = disk_uv_make_folders(config->node_data_dir, err);
+    }
+    if (rv != 0) {
+        return rv;
+    }
+    char *path = mem_printf("%s/raft", config->node_data_dir);
+    rv = disk_uv_open(&target->disk, NULL, path, err); /* no jobs: no loop */
+    mem_free(path);
+    if (rv != 0) {
+        return rv;
+    }
+    rv = disk_lock(target->disk, err);
+    if (rv == 0) {
+        rv = restore_write(restore, target, err);
+    }
+    disk_uv_close(target->disk);
+    return rv;
+}
+
+static int restore_run(struct restore_arguments *arguments)
+{
+    struct restore *restore = NULL;
+    struct restore_summary summary;
+    struct restore_target target = {
+        .node_id = id_random_63(),
+        .cluster_id = id_random_63(),
+        .wall_ms = wall_ms(),
+        .name = arguments->config.node_name,
+        .peer_address = arguments->peer_address,
+        .api_address = arguments->config.listen_advertise_address,
+    };
+    int rv = snapshot_read(arguments->path, &restore, &summary, &arguments->err);
+    if (rv != 0) {
+        return rv;
+    }
+    rv = write_node(restore, &arguments->config, &target, &arguments->err);
+    if (rv == 0) {
+        snapshot_print(&summary);
+        printf("restored into %s: node %s, alone in the new cluster %" PRIu64 "\n"
+               "its events go on with %" PRIu64 "; start it as always\n",
+               arguments->config.node_data_dir, target.name, target.cluster_id,
+               restore_epoch(restore));
+    }
+    restore_free(restore);
+    return rv;
+}
+
+int cli_snapshot_restore(int argc, char **argv)
+{
+    static const struct argp parser = {
+        .options = restore_options,
+        .parser = restore_option,
+        .args_doc = "SNAPSHOT",
+        .doc = "Make a saved snapshot the first node of a NEW cluster, offline: the "
+               "data folder of the configuration, which must not exist or be empty. "
+               "Tasks and settings are as they were; event numbers leap by 2^32; the "
+               "old members are forgotten. Started as always the node leads alone, and "
+               "blank nodes that find it join it. Every other node of the old cluster "
+               "must be off for good, with its data folder put away.\vA restore that "
+               "was cut off leaves a folder that no node starts from: run it again. "
+               "Exit codes: 0 restored, 1 not (the reason says why), 2 usage, 3 "
+               "configuration.",
+    };
+    struct restore_arguments arguments = {.failed = 0};
+    config_init(&arguments.config);
+    argp_err_exit_status = CLI_EXIT_USAGE;
+    argp_parse(&parser, argc, argv, 0, NULL, &arguments);
+    int code = CLI_EXIT_CONFIG;
+    if (arguments.failed == 0) {
+        arguments.failed = config_check(&arguments.config, &arguments.err);
+    }
+    if (arguments.failed == 0) {
+        arguments.failed = check_peer_address(&arguments);
+    }
+    if (arguments.failed == 0) {
+        arguments.failed = restore_run(&arguments);
+        code = CLI_EXIT_FAILED;
+    }
+    if (arguments.failed != 0) {
+        fprintf(stderr, "muster snapshot restore: %s\n", arguments.err.text);
+    }
+    config_close(&arguments.config);
+    return arguments.failed == 0 ? CLI_EXIT_OK : code;
+}
