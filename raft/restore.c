@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*   folder empty ──mark──▶ identity marked ──snapshot, segment, anchors──▶ all there
- *                              │    ▲                                        │
- *                              └────┘ cut off anywhere: done again           │ cluster
- * id ▼ a node starts from it
+/*   EMPTY ──mark──▶ MARKED ──snapshot, segment, anchors, cluster id──▶ WHOLE
+ *                   │    ▲
+ *                   └────┘ cut off anywhere: done again from the beginning
  *
  * As in forming: the decision first, then the store, then the cluster id, each synced
  * before the next. A node refuses to start from a marked folder; one that was not
  * marked yet is as empty as it was. The store is that of a node alone that has
- * installed a snapshot of index 1, term 1: what a new cluster has instead of its
- * entry 1. */
+ * installed a snapshot of index 2, term 1: the membership, and the state. (Not of index
+ * 1: libraft would take it for an entry 1 that is in the log, and who joins would get
+ * neither.) */
 #include "raft/restore.h"
 
 #include <assert.h>
@@ -22,8 +22,9 @@
 #include "raft/snapshot.h"
 #include "raft/store/store.h"
 
-#define RESTORE_INDEX 1
-#define RESTORE_TERM  1
+#define RESTORE_MEMBERSHIP 1 /* indexes */
+#define RESTORE_INDEX      2
+#define RESTORE_TERM       1
 
 struct restore {
     struct snapshot_decoder *decoder; /* NULL: finished, or damaged */
@@ -120,7 +121,7 @@ static int restore_store(struct restore *restore, const struct restore_target *t
     struct snapshot_meta meta = {
         .index = RESTORE_INDEX,
         .term = RESTORE_TERM,
-        .configuration_index = RESTORE_INDEX,
+        .configuration_index = RESTORE_MEMBERSHIP,
         .configuration = membership,
     };
     return store_create_after(&options, &meta, restore_produce, restore, err);

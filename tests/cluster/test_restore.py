@@ -91,6 +91,22 @@ def test_a_cluster_is_saved_under_load_and_goes_on_in_a_new_one(cluster, fresh, 
     assert set(fresh.tasks()) == {*before, "afterwards"}
 
 
+def test_blank_nodes_join_the_restored_one(saved, tmp_path):
+    path, dev, index = saved
+    with Cluster(tmp_path / "new") as new:
+        assert restore(path, new.nodes[0]).returncode == 0
+        new.start()
+        wait_until("all of them vote", lambda: [
+            row["role"] for row in new.leader().cluster()["members"]] == ["voter"] * 3)
+        assert new.settled() == dev.tasks()
+        assert new.leader() is new.nodes[0]
+        assert new.nodes[2].call("GET", "/v1/events").json["first"] == index + 1 + EPOCH
+        new.nodes[0].kill()  # what it brought is theirs too
+        assert new.leader(new.nodes[1:]).tasks() == dev.tasks()
+        new.nodes[0].start()
+        assert new.settled() == dev.tasks()
+
+
 def test_a_restored_node_can_be_saved_and_restored(saved, fresh, tmp_path):
     path, dev, index = saved
     assert restore(path, fresh).returncode == 0

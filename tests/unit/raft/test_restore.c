@@ -192,9 +192,9 @@ static void assert_whole(struct bench *bench, const struct identity *identity)
     if (store_open(&store, &options, &found, &err) != 0) {
         fail_msg("%s", err.text);
     }
-    assert_true(found.term == 1 && found.vote == 0 && found.commit == 1);
-    assert_true(found.has_snapshot && found.snapshot.index == 1);
-    assert_true(entry_log_first(&found.log) == 2 && entry_log_last(&found.log) == 1);
+    assert_true(found.term == 1 && found.vote == 0 && found.commit == 2);
+    assert_true(found.has_snapshot && found.snapshot.index == 2);
+    assert_true(entry_log_first(&found.log) == 3 && entry_log_last(&found.log) == 2);
     struct membership members;
     assert_int_equal(membership_decode(&members, found.snapshot.configuration->data,
                                        found.snapshot.configuration->len, NULL),
