@@ -366,13 +366,30 @@ void call_give_up_all(struct api *api)
     }
 }
 
+void call_wait(struct call *call)
+{
+    call_ref(call);
+    call->pending = true;
+    call->timer = (struct clock_timer){.fire = call_too_late, .owner = call};
+    clock_timer_start(call->api->options.clock, &call->timer,
+                      clock_now_ms(call->api->options.clock) + LIMIT_WRITE_DEADLINE_MS);
+}
+
 /* The api may be gone by now if the call is not open any more. */
+bool call_waited(struct call *call)
+{
+    call->pending = false;
+    if (!call_open(call)) {
+        return false;
+    }
+    clock_timer_stop(call->api->options.clock, &call->timer);
+    return true;
+}
+
 static void call_outcome(void *owner, const struct outcome *outcome)
 {
     struct call *call = owner;
-    call->pending = false;
-    if (call_open(call)) {
-        clock_timer_stop(call->api->options.clock, &call->timer);
+    if (call_waited(call)) {
         if (outcome->code == 0) {
             call->decided(call, &outcome->result);
         } else if (outcome->code == ERR_NOT_LEADER) {
@@ -414,9 +431,5 @@ void call_propose(struct call *call, struct command *command, call_outcome_cb de
         error_reply(call, &err);
         return;
     }
-    call_ref(call);
-    call->pending = true;
-    call->timer = (struct clock_timer){.fire = call_too_late, .owner = call};
-    clock_timer_start(call->api->options.clock, &call->timer,
-                      clock_now_ms(call->api->options.clock) + LIMIT_WRITE_DEADLINE_MS);
+    call_wait(call);
 }

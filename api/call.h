@@ -81,6 +81,13 @@ size_t call_query(const struct call *call, const char *name, const char **values
 /* A request header's value, "" if absent; borrowed from the request. */
 h2o_iovec_t call_header(const struct call *call, const char *name);
 
+/* An outcome comes later and holds the call until then: the client is answered 504 if
+ * it does not come in time. */
+void call_wait(struct call *call);
+/* It has come. True: the client still waits for an answer. To be followed by
+ * call_unref(). */
+bool call_waited(struct call *call);
+
 /* Propose `command` (its actor and request id are set here); `decided` is called with
  * the result if it was applied and the call is open. Everything else is answered here:
  * not the leader, busy, full, outcome unknown, too late. Returns nothing: the call is

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* /cluster and /version (spec/muster.md 7). */
 #include <inttypes.h>
+#include <string.h>
 
+#include "api/error.h"
 #include "api/reply.h"
 #include "api/router.h"
 #include "api/server_internal.h"
 #include "json/jsontext.h"
+#include "json/jsonvalue.h"
 
 static void put_member(struct buf *out, const struct node_member *member)
 {
@@ -23,8 +26,18 @@ static void put_member(struct buf *out, const struct node_member *member)
         jsontext_put_text(out, member->reason);
     }
     if (member->match > 0) {
-        buf_printf(out, ",\"match\":%" PRIu64, member->match);
+        buf_printf(out, ",\"match\":%" PRIu64 ",\"disk_full\":%s", member->match,
+                   member->disk_full ? "true" : "false");
     }
+    buf_printf(out, "}");
+}
+
+static void put_leader(struct buf *out, const struct node_status *status)
+{
+    buf_printf(out, "\"leader\":{\"id\":");
+    jsontext_put_text(out, status->leader_name);
+    buf_printf(out, ",\"address\":");
+    jsontext_put_text(out, status->leader_address);
     buf_printf(out, "}");
 }
 
@@ -47,11 +60,8 @@ void cluster_get(struct call *call)
                status.id, node_role_name(status.role), status.term, status.commit,
                status.applied, status.disk_full ? "true" : "false");
     if (status.leader_known) {
-        buf_printf(&body, "\"leader\":{\"id\":");
-        jsontext_put_text(&body, status.leader_name);
-        buf_printf(&body, ",\"address\":");
-        jsontext_put_text(&body, status.leader_address);
-        buf_printf(&body, "},");
+        put_leader(&body, &status);
+        buf_printf(&body, ",");
     } else {
         buf_printf(&body, "\"leader\":null,\"reason\":");
         jsontext_put_text(&body, status.trouble);
@@ -64,6 +74,111 @@ void cluster_get(struct call *call)
     }
     buf_printf(&body, "]}");
     reply_json(call, 200, &body);
+}
+
+/* --- changes -------------------------------------------------------------------------
+ */
+
+static void cluster_changed(struct call *call)
+{
+    struct node_status status;
+    struct buf body;
+    node_status(call->api->node, &status);
+    buf_init(&body);
+    buf_printf(&body, "{\"request_id\":");
+    jsontext_put_text(&body, call->request_id);
+    if (status.leader_known) {
+        buf_printf(&body, ",");
+        put_leader(&body, &status);
+    }
+    buf_printf(&body, "}");
+    reply_json(call, 200, &body);
+}
+
+static void cluster_change_decided(void *owner, const struct err *result)
+{
+    struct call *call = owner;
+    if (call_waited(call)) {
+        if (result->code == ERR_NONE) {
+            cluster_changed(call);
+        } else {
+            error_reply(call, result);
+        }
+    }
+    call_unref(call);
+}
+
+typedef int (*cluster_change)(struct node *node, const char *name, node_change_cb done,
+                              void *owner, struct err *err);
+
+static void cluster_begin(struct call *call, cluster_change change, const char *name)
+{
+    struct err err;
+    call_wait(call);
+    if (change(call->api->node, name, cluster_change_decided, call, &err) != 0) {
+        cluster_change_decided(call, &err);
+    }
+}
+
+/* The one text member `key` of a body that has no other, "" if it may be and is left
+ * out; in the request's pool. NULL: answered. */
+static const char *cluster_body_name(struct call *call, const char *key, bool needed)
+{
+    const struct jsonvalue *root = NULL;
+    struct err err;
+    h2o_iovec_t body = call->req->entity;
+    if (body.len == 0 && !needed) {
+        return "";
+    }
+    if (jsontext_parse(body.base, body.len, JSONTEXT_WHOLE, &root, &err) != 0) {
+        error_reply(call, &err);
+        return NULL;
+    }
+    const struct jsonvalue *value = jsonvalue_get(root, key);
+    size_t known = value != NULL ? 1 : 0;
+    bool text = jsonvalue_is(value, JSONVALUE_STRING) && value->count > 0;
+    const char *name = NULL;
+    if (jsonvalue_is(root, JSONVALUE_OBJECT) && jsonvalue_count(root) == known &&
+        (text || (value == NULL && !needed))) {
+        name = text ? h2o_strdup(&call->req->pool, value->text, value->count).base : "";
+    } else {
+        reply_error(call, 400, NULL,
+                    "the body must be an object like {\"%s\":\"n1\"}%s", key,
+                    needed ? "" : " or {}");
+    }
+    jsonvalue_free(root);
+    return name;
+}
+
+static void cluster_ask(struct call *call, cluster_change change, const char *key,
+                        bool needed)
+{
+    struct node_status status;
+    const char *name = cluster_body_name(call, key, needed);
+    node_status(call->api->node, &status);
+    if (name == NULL) {
+        return;
+    }
+    if (status.role != NODE_LEADER) {
+        error_not_leader(call);
+        return;
+    }
+    cluster_begin(call, change, name);
+}
+
+void cluster_member_add(struct call *call)
+{
+    cluster_ask(call, node_add_member, "name", true);
+}
+
+void cluster_transfer(struct call *call)
+{
+    cluster_ask(call, node_transfer, "to", false);
+}
+
+void cluster_member_remove(struct call *call)
+{
+    cluster_begin(call, node_remove_member, call->name);
 }
 
 void version_get(struct call *call)

@@ -60,6 +60,38 @@ size_t node_members(struct node *node, struct node_member *out, size_t capacity)
     return 2;
 }
 
+/* A change of the cluster waits until bench_changed(). */
+static int bench_change(struct node *node, const char *verb, const char *name,
+                        node_change_cb done, void *owner, struct err *err)
+{
+    if (node->refusal != 0) {
+        return err_set(err, (enum err_code)node->refusal, "refused: %s",
+                       err_code_name((enum err_code)node->refusal));
+    }
+    snprintf(node->asked, sizeof node->asked, "%s %s", verb, name);
+    node->change_done = done;
+    node->change_owner = owner;
+    return 0;
+}
+
+int node_transfer(struct node *node, const char *to, node_change_cb done, void *owner,
+                  struct err *err)
+{
+    return bench_change(node, "transfer", to, done, owner, err);
+}
+
+int node_add_member(struct node *node, const char *name, node_change_cb done,
+                    void *owner, struct err *err)
+{
+    return bench_change(node, "add", name, done, owner, err);
+}
+
+int node_remove_member(struct node *node, const char *name, node_change_cb done,
+                       void *owner, struct err *err)
+{
+    return bench_change(node, "remove", name, done, owner, err);
+}
+
 int propose_submit(struct propose *propose, const struct command *command,
                    propose_cb done, void *owner, struct err *err)
 {

@@ -29,6 +29,9 @@ struct node {
         void *owner;
     } waiting[16];
     size_t waiting_count;
+    char asked[80]; /* the last change of the cluster: "add n4" */
+    node_change_cb change_done;
+    void *change_owner;
 };
 
 struct bench {
