@@ -11,8 +11,10 @@ void contact_from_leader(struct contact *contact, uint64_t now_ms, uint64_t age_
 {
     contact->leader_heard_ms = now_ms;
     contact->leader_commit = leader_commit;
-    contact->majority_known = age_ms <= now_ms;
-    contact->majority_ms = contact->majority_known ? now_ms - age_ms : 0;
+    if (age_ms <= now_ms) { /* else what an earlier leader told still holds */
+        contact->majority_known = true;
+        contact->majority_ms = now_ms - age_ms;
+    }
 }
 
 void contact_lead(struct contact *contact, uint64_t now_ms)
@@ -85,7 +87,8 @@ uint64_t contact_majority_age_ms(const struct contact *contact,
         }
         ages[at] = age;
     }
-    return count > 0 ? ages[count / 2] : UINT64_MAX;
+    uint64_t led = now_ms - contact->leading_since_ms;
+    return count > 0 && ages[count / 2] < led ? ages[count / 2] : led;
 }
 
 uint64_t contact_leader_age_ms(const struct contact *contact, uint64_t now_ms)

@@ -46,7 +46,7 @@ uint64_t contact_peer_age_ms(const struct contact *contact, uint64_t id,
 bool contact_peer_full(const struct contact *contact, uint64_t id);
 
 /* Leader `self`: since the youngest moment by which a majority of the voters, itself
- * included, had confirmed its term; UINT64_MAX: never. */
+ * included, had confirmed its term: by their answers, or by their votes. */
 uint64_t contact_majority_age_ms(const struct contact *contact,
                                  const struct membership *members, uint64_t self,
                                  uint64_t now_ms);

@@ -56,12 +56,10 @@ static void keeper_tell_blank(struct node *node, const struct roster_view *view,
     const struct membership_row *row = membership_find(members, blank->id);
     const struct acquaintance *other = acquaintances_find(&node->others, blank->id);
     if (row != NULL && row->voter) {
-        /* It founds the cluster late, or has lost what it acknowledged. */
-        if (other->pledge != node->identity.cluster_id) {
-            keeper_tell_stale(node, blank->id, other->session,
-                              "a voter of this cluster has this node's id, and this "
-                              "folder is blank");
-        }
+        /* one of the founders that is late: it knows what to do */
+        keeper_tell_wait(node, blank->id,
+                         "a voter of it has this node's id: if its folder is lost, "
+                         "remove what is left of it");
     } else if (row != NULL) {
         struct keeper_message welcome = {
             .kind = FRAME_WELCOME,
