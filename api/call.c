@@ -242,9 +242,11 @@ static struct head call_scan_head(const h2o_req_t *req)
 }
 
 /* What h2o's parser lets through and a proxy may read differently. */
-static int call_check_head(const h2o_req_t *req, struct err *err)
+static int call_check_head(struct call *call, struct err *err)
 {
+    const h2o_req_t *req = call->req;
     struct head head = call_scan_head(req);
+    call->sized = head.lengths + head.encodings > 0;
     if (head.len > LIMIT_HEAD_BYTES) {
         err_set(err, ERR_TOO_LARGE,
                 "request line and headers have %zu bytes; at most %d are read",
@@ -307,7 +309,7 @@ struct call *call_new(struct api *api, h2o_req_t *req, int *status, struct err *
 {
     struct call *call = call_begin(api, req);
     call_request_id(req, call->request_id);
-    *status = call_check_head(req, err);
+    *status = call_check_head(call, err);
     if (!call_split(call) && *status == 0) {
         err_set(
             err, ERR_INVALID,

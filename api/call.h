@@ -43,6 +43,7 @@ struct call {
     uint64_t started_ms;
     uint64_t sequence; /* X-Muster-Index; 0: the registry's, as it is answered */
     bool head;         /* HEAD: headers only */
+    bool sized;        /* the request says how long its body is */
     bool answered;     /* an answer is on its way */
     bool pending;      /* its proposal has no outcome yet */
     char request_id[LIMIT_REQUEST_ID_BYTES + 1];

@@ -201,7 +201,14 @@ static bool access_allowed(struct call *call, const struct route *route)
 static const char *const read_promises[] = {
     "consistent", "min_index", "max_stale", "index", "per_page", "next_token", "prefix",
 };
-static const char *const write_promises[] = {"if-match", "if-none-match"};
+static const struct {
+    const char *header;
+    const char *shown;
+} write_promises[] = {
+    {"if-match", "If-Match"},
+    {"if-none-match", "If-None-Match on a write"},
+    {"idempotency-key", "Idempotency-Key"},
+};
 
 static bool promises_kept(struct call *call)
 {
@@ -217,9 +224,8 @@ static bool promises_kept(struct call *call)
         }
     } else if (call->route->access != ACCESS_PUBLIC) {
         for (size_t i = 0; i < sizeof write_promises / sizeof *write_promises; i++) {
-            if (call_header(call, write_promises[i]).len > 0) {
-                error_unsupported(call,
-                                  i == 0 ? "If-Match" : "If-None-Match on a write");
+            if (call_header(call, write_promises[i].header).len > 0) {
+                error_unsupported(call, write_promises[i].shown);
                 return false;
             }
         }
@@ -237,6 +243,21 @@ static bool this_node_leads(const struct call *call)
     return status.role == NODE_LEADER;
 }
 
+/* A body of unknown length is no body to h2o: what was meant to be one would be read as
+ * the next request. False: answered. */
+static bool body_sized(struct call *call)
+{
+    enum method method = call->route->method;
+    if (call->sized || method == METHOD_GET || method == METHOD_DELETE) {
+        return true;
+    }
+    call->req->http1_is_persistent = 0;
+    reply_error(call, 411, "length_required",
+                "a %s needs a Content-Length, or Transfer-Encoding: chunked",
+                method_name(method));
+    return false;
+}
+
 static void router_run(struct call *call, const struct route *route)
 {
     call->route = route;
@@ -245,6 +266,9 @@ static void router_run(struct call *call, const struct route *route)
     }
     if (route->leader == LEADER_FIRST && !this_node_leads(call)) {
         error_not_leader(call);
+        return;
+    }
+    if (!body_sized(call)) {
         return;
     }
     route->handler(call);

@@ -10,8 +10,6 @@
 #include "json/jsontext.h"
 #include "json/status_json.h"
 
-#define STATUS_VALUES_MAX 8
-
 static const struct registry *call_registry(const struct call *call)
 {
     return node_registry(call->api->node);
@@ -28,16 +26,13 @@ void cts_status(struct call *call)
 /* ?status= and ?include=; false: answered. */
 static bool status_filter(struct call *call, struct status_filter *filter)
 {
-    const char *statuses[STATUS_VALUES_MAX];
-    const char *includes[STATUS_VALUES_MAX];
+    const char *statuses[CALL_QUERY_MAX];
+    const char *includes[CALL_QUERY_MAX];
     struct status_param status = {statuses, 0};
     struct status_param include = {includes, 0};
     struct err err;
-    status.count = call_query(call, "status", statuses, STATUS_VALUES_MAX);
-    include.count = call_query(call, "include", includes, STATUS_VALUES_MAX);
-    status.count = status.count < STATUS_VALUES_MAX ? status.count : STATUS_VALUES_MAX;
-    include.count =
-        include.count < STATUS_VALUES_MAX ? include.count : STATUS_VALUES_MAX;
+    status.count = call_query(call, "status", statuses, CALL_QUERY_MAX);
+    include.count = call_query(call, "include", includes, CALL_QUERY_MAX);
     if (status_json_filter(&status, &include, filter, &err) != 0) {
         reply_error(call, 400, NULL, "%s", err.text);
         return false;

@@ -12,8 +12,8 @@
 #include "base/mem.h"
 #include "json/jsontext.h"
 #include "json/task_json.h"
+#include "text/quote.h"
 
-#define RUN_VALUES_MAX   8
 #define REPLY_TASK_BYTES 1024 /* most tasks fit, with what stands around them */
 
 enum run_mode { RUN_NONE, RUN_NOW, RUN_INSPECT };
@@ -181,9 +181,9 @@ static void task_job_start(struct call *call, enum run_mode mode,
 /* `run` as the generated endpoints judge it: exact values; false: answered. */
 static bool post_run_mode(struct call *call, enum run_mode *mode)
 {
-    const char *values[RUN_VALUES_MAX];
+    const char *values[CALL_QUERY_MAX];
     *mode = RUN_NONE;
-    if (call_query(call, "run", values, RUN_VALUES_MAX) == 0) {
+    if (call_query(call, "run", values, CALL_QUERY_MAX) == 0) {
         return true;
     }
     if (values[0][0] == '\0') {
@@ -220,10 +220,12 @@ static bool content_type_json(struct call *call)
         strncasecmp(type.base, "application/json", len) == 0) {
         return true;
     }
-    reply_error(call, 400, NULL,
-                "request body has an error: header Content-Type has unexpected value "
-                "\"%.*s\"",
-                (int)type.len, type.base);
+    char *quoted = quote_text(type.base, type.len);
+    reply_error(
+        call, 400, NULL,
+        "request body has an error: header Content-Type has unexpected value %s",
+        quoted);
+    mem_free(quoted);
     return false;
 }
 
@@ -308,8 +310,8 @@ void cts_task_create(struct call *call)
  */
 static bool patch_run_mode(struct call *call, enum run_mode *mode)
 {
-    const char *values[RUN_VALUES_MAX];
-    size_t count = call_query(call, "run", values, RUN_VALUES_MAX);
+    const char *values[CALL_QUERY_MAX];
+    size_t count = call_query(call, "run", values, CALL_QUERY_MAX);
     *mode = RUN_NONE;
     if (count == 0) {
         return true;
@@ -317,7 +319,7 @@ static bool patch_run_mode(struct call *call, enum run_mode *mode)
     if (count > 1) {
         struct buf list;
         buf_init(&list);
-        for (size_t i = 0; i < count && i < RUN_VALUES_MAX; i++) {
+        for (size_t i = 0; i < count; i++) {
             buf_printf(&list, "%s%s", i > 0 ? " " : "", values[i]);
         }
         reply_error(call, 400, NULL,

@@ -13,6 +13,7 @@
 #include "api/stream.h"
 #include "json/event_json.h"
 #include "json/jsontext.h"
+#include "text/name.h"
 
 #define EVENTS_DEFAULT   100
 #define EVENTS_MOST      1000
@@ -83,6 +84,21 @@ static bool events_type(struct call *call, enum event_type *type)
     return true;
 }
 
+/* Only what can be a task's name: an empty one would find what no task has. */
+static bool events_task(struct call *call, const char **task)
+{
+    if (!events_param(call, "task", task)) {
+        return false;
+    }
+    size_t len = *task != NULL ? strlen(*task) : 0;
+    if (*task == NULL || (len <= LIMIT_NAME_BYTES && name_is_identifier(*task, len))) {
+        return true;
+    }
+    reply_error(call, 400, NULL,
+                "parameter 'task' must be the name of a task, not '%s'", *task);
+    return false;
+}
+
 static bool events_fits(const struct events_walk *walk, const struct event *event)
 {
     return (walk->type == 0 || walk->type == event->type) &&
@@ -121,7 +137,7 @@ void events_list(struct call *call)
     const char *task = NULL;
     if (!events_number(call, "after", 0, UINT64_MAX / 2, &after) ||
         !events_number(call, "limit", 1, EVENTS_MOST, &limit) ||
-        !events_param(call, "task", &task) || !events_type(call, &type)) {
+        !events_task(call, &task) || !events_type(call, &type)) {
         return;
     }
     struct events_walk *walk = h2o_mem_alloc_pool(&call->req->pool, sizeof *walk);

@@ -245,11 +245,11 @@ static int scan_value(struct scan *scan)
 {
     char byte = scan->text[scan->at];
     int rc;
-    scan->values++;
     if (byte == ']' && scan->expect == EXPECT_VALUE_OR_END) {
         close_bracket(scan);
         return 0;
     }
+    scan->values++;
     if (byte == '{' || byte == '[') {
         return open_bracket(scan, byte);
     }
