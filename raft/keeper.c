@@ -393,9 +393,9 @@ static void keeper_attend_wish(struct node *node, const struct err *why)
     } else if (why->code == ERR_CONFLICT && !early) {
         keeper_answer(node, ERR_CONFLICT, why->text);
     } else if (node_now(node) >= keeper->wish_limit_ms) {
-        keeper_answer(node, ERR_TIMEOUT,
-                      why->code != ERR_NONE ? why->text
-                                            : "it was not confirmed in time");
+        bool waits = why->code != ERR_NONE;
+        keeper_answer(node, waits ? why->code : ERR_TIMEOUT,
+                      waits ? why->text : "it was not confirmed in time");
     }
 }
 

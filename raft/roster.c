@@ -18,7 +18,8 @@ uint64_t roster_silence_ms(const struct roster_view *view,
 static bool roster_heard(const struct roster_view *view,
                          const struct roster_member *member)
 {
-    return member->self || member->heard_ms <= 2 * view->election_timeout_ms;
+    return member->self ||
+           (member->linked && member->heard_ms <= 2 * view->election_timeout_ms);
 }
 
 static bool roster_gone(const struct roster_view *view,
@@ -131,7 +132,7 @@ static struct roster_step roster_promote(const struct roster_view *view,
 {
     struct roster_tally now = roster_tally(view, 0);
     if (!roster_heard(view, member)) {
-        err_set(why, ERR_CONFLICT, "%s is not heard", member->name);
+        err_set(why, ERR_UNAVAILABLE, "%s is not heard yet", member->name);
     } else if (member->match + ROSTER_CLOSE_ENTRIES < view->last) {
         err_set(why, ERR_UNAVAILABLE, "%s still lacks %" PRIu64 " entries of the log",
                 member->name, view->last - member->match);
