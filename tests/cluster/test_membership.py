@@ -77,8 +77,9 @@ def test_a_wiped_node_comes_back_as_another_and_nothing_is_lost(three):
     wiped.wipe()
     other.resume()
     wiped.start()
-    wait_until("it votes again", lambda: voters(leader) == ["n1", "n2", "n3"]
-               and wiped.ready() and node_id(wiped) != old_id)
+    wait_until("it votes again, as all know", lambda: wiped.ready() and all(
+        voters(node) == ["n1", "n2", "n3"] for node in three.nodes))
+    assert node_id(wiped) != old_id
     leader.kill()
     rest = [wiped, other]
     wait_until("one of the two leads", lambda: three.leader(rest))
