@@ -63,29 +63,3 @@ void snapshot_print(const struct restore_summary *summary)
     printf("digest   %016" PRIx64 "%016" PRIx64 "\n", summary->digest.high,
            summary->digest.low);
 }
-
-static const struct {
-    const char *name;
-    int (*run)(int argc, char **argv);
-    const char *summary;
-} verbs[] = {
-    {"verify", cli_snapshot_verify, "judge a saved snapshot, offline"},
-    {"restore", cli_snapshot_restore,
-     "make a saved snapshot the first node of a new cluster, offline"},
-};
-
-int cli_snapshot(int argc, char **argv)
-{
-    for (size_t i = 0; argc > 1 && i < sizeof verbs / sizeof *verbs; i++) {
-        if (strcmp(argv[1], verbs[i].name) == 0) {
-            return verbs[i].run(argc - 1, argv + 1);
-        }
-    }
-    bool help = argc > 1 && strcmp(argv[1], "--help") == 0;
-    FILE *out = help ? stdout : stderr;
-    fprintf(out, "Usage: muster snapshot VERB ...\n\n");
-    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
-        fprintf(out, "  %-10s %s\n", verbs[i].name, verbs[i].summary);
-    }
-    return help ? CLI_EXIT_OK : CLI_EXIT_USAGE;
-}

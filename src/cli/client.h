@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Asks the nodes until one has done it, or it is certain that none will.
+ *
+ * A read goes to the first node that answers; a write follows the nodes' word to the
+ * leader. What certainly did not happen is tried on the next node, ever more slowly,
+ * until the timeout. A write whose outcome is not known is never sent twice. */
+#ifndef CLI_CLIENT_H
+#define CLI_CLIENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cli/cli.h"
+#include "cli/nodes.h"
+#include "http/http.h"
+
+#define CLIENT_ANSWER_MAX (256u * 1024 * 1024)
+
+struct client {
+    struct nodes nodes;
+    uint64_t timeout_ms; /* for one request, all tries together */
+};
+
+struct client_request {
+    const char *method; /* NULL: GET */
+    const char *path;   /* with its query, encoded */
+    const void *body;   /* JSON, or NULL */
+    size_t body_len;
+    const char *look; /* of a write: the command that shows whether it happened */
+    /* Instead of keeping the body: as in http.h. `begin` runs before each try, which
+     * sends it all again. The timeout is then for finding a node, and for each pause.
+     */
+    int (*begin)(void *arg, struct err *err);
+    int (*on_body)(void *arg, const void *data, size_t len, struct err *err);
+    void *arg;
+};
+
+/* CLI_EXIT_OK: `answer` is a 2xx; else `err` says why not. `answer` must be fresh;
+ * close it in any case. */
+int client_ask(struct client *client, const struct client_request *request,
+               struct http_answer *answer, struct err *err);
+
+/* Append a segment of a path, or a value of a query, with all that is not plain
+ * encoded.
+ */
+void client_put_encoded(struct buf *out, const char *text);
+
+#endif
