@@ -193,11 +193,28 @@ static int scan_escape(struct scan *scan)
     return 0;
 }
 
+/* Behind what a string holds mostly: ASCII that stands for itself. */
+static size_t skip_plain(const char *text, size_t len, size_t at)
+{
+    while (at < len) {
+        unsigned char byte = (unsigned char)text[at];
+        if (byte < 0x20 || byte >= 0x80 || byte == '"' || byte == '\\') {
+            break;
+        }
+        at++;
+    }
+    return at;
+}
+
 static int scan_string(struct scan *scan)
 {
     scan->at++;
-    while (!at_byte(scan, '"')) {
+    for (;;) {
+        scan->at = skip_plain(scan->text, scan->len, scan->at);
         unsigned char byte = at_end(scan) ? 0 : (unsigned char)scan->text[scan->at];
+        if (byte == '"') {
+            break;
+        }
         if (byte < 0x20) {
             return refuse(scan, "in string literal");
         }
@@ -206,10 +223,6 @@ static int scan_string(struct scan *scan)
             if (rc != 0) {
                 return rc;
             }
-            continue;
-        }
-        if (byte < 0x80) {
-            scan->at++;
             continue;
         }
         uint32_t rune;

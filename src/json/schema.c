@@ -151,7 +151,8 @@ static const char *find_unknown(const struct schema *schema,
         const char *key = at->key;
         bool known = false;
         for (size_t i = 0; i < schema->count && !known; i++) {
-            known = strcmp(schema->properties[i].key, key) == 0;
+            const char *other = schema->properties[i].key;
+            known = other[0] == key[0] && strcmp(other, key) == 0;
         }
         if (!known && (least == NULL || strcmp(key, least) < 0)) {
             least = key;
