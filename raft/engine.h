@@ -95,8 +95,8 @@ void engine_applied(struct engine *engine, uint64_t index);
 /* --- snapshots (rule 7) --- */
 
 /* What a snapshot of the state at `applied` has to say beside it. False: not now (it is
- * installing one, `applied` is not durable here, or the last one is as new). On success
- * meta->configuration is a reference for the caller. */
+ * installing one, `applied` is not durable or not known as committed here, or the last
+ * one is as new). On success meta->configuration is a reference for the caller. */
 bool engine_snapshot_meta(const struct engine *engine, uint64_t applied,
                           struct snapshot_meta *meta);
 /* It is durable: forget the log up to `trailing` entries before it. */

@@ -58,8 +58,11 @@ bool engine_snapshot_meta(const struct engine *engine, uint64_t applied,
                           struct snapshot_meta *meta)
 {
     const struct entry *last = entry_log_get(&engine->log, applied);
+    /* After a start the state is ahead of what libraft takes for committed: it is not
+     * to forget entries that it has not seen committed, a membership among them. */
     if (engine->phase != ENGINE_RUNNING || engine->installing || last == NULL ||
-        applied > engine->stored || applied <= engine->snapshot.index) {
+        applied > raft_commit_index(&engine->raft) || applied > engine->stored ||
+        applied <= engine->snapshot.index) {
         return false;
     }
     *meta = (struct snapshot_meta){
