@@ -105,8 +105,7 @@ void handover_init(struct handover *handover, struct clock *clock,
 void handover_stop(struct handover *handover)
 {
     if (handover->phase != HANDOVER_IDLE) {
-        handover->phase = HANDOVER_IDLE;
-        clock_timer_stop(handover->clock, &handover->timer);
+        handover_fail(handover, ERR_OUTCOME_UNKNOWN, "this node stops");
     }
 }
 

@@ -40,7 +40,7 @@ struct handover {
 void handover_init(struct handover *handover, struct clock *clock,
                    struct engine *engine, uint32_t election_timeout_ms,
                    void (*changed)(void *owner), void *owner);
-void handover_stop(struct handover *handover); /* `done` is not called any more */
+void handover_stop(struct handover *handover); /* `done` with ERR_OUTCOME_UNKNOWN */
 
 /* Give the lead to voter `to`; `done` is called once, later. ERR_NOT_LEADER;
  * ERR_CONFLICT: one is under way already. */

@@ -25,6 +25,8 @@ static const char *const fault_names[FAULT_COUNT] = {
     [FAULT_WIRE] = "wire",
     [FAULT_WALL_JUMP] = "wall",
     [FAULT_WIPE] = "wipe",
+    [FAULT_TRANSFER] = "transfer",
+    [FAULT_REMOVE] = "remove",
 };
 
 static struct sim_node *chaos_leader(struct world *world)
@@ -173,9 +175,15 @@ static void chaos_wire(struct world *world)
 }
 
 /* A folder is gone for good; its node comes back as a stranger. Never so many that the
- * members left are no majority. */
+ * members left are no majority; once all vote again, as many as before. */
 static void chaos_wipe(struct world *world, struct sim_node *member)
 {
+    if (world_is_complete(world)) {
+        world->wipes_left = (world->count - 1) / 2;
+        for (size_t i = 0; i < world->count; i++) {
+            world->members[i].wiped = false;
+        }
+    }
     if (world->wipes_left > 0 && member->state == SIM_NODE_UP && !member->wiped) {
         world->wipes_left--;
         sim_node_wipe(member, 1000 + world_below(world, world->down_max_us));
@@ -250,6 +258,12 @@ static void chaos_make(struct world *world, enum fault fault)
     case FAULT_WIPE:
         chaos_wipe(world, member);
         break;
+    case FAULT_TRANSFER:
+        operator_transfer(world);
+        break;
+    case FAULT_REMOVE:
+        operator_remove(world, member);
+        break;
     case FAULT_COUNT:
         break;
     }
@@ -285,6 +299,7 @@ static void chaos_storm(struct world *world)
     world->weights[FAULT_WIRE] = 4;
     world->weights[FAULT_PAUSE] = 3;
     world->weights[FAULT_LEADER] = 2;
+    world->weights[FAULT_TRANSFER] = 3;
     world->election_timeout_ms = 150;
     world->heartbeat_ms = 30;
     world->fault_gap_us = 20000 + world_below(world, 100000);
@@ -313,6 +328,8 @@ void chaos_init(struct world *world)
         [FAULT_WIRE] = 8,
         [FAULT_WALL_JUMP] = 2,
         [FAULT_WIPE] = 3,
+        [FAULT_TRANSFER] = 6,
+        [FAULT_REMOVE] = 2,
     };
     char list[160] = "";
     size_t len = 0;

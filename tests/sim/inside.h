@@ -78,6 +78,8 @@ enum fault {
     FAULT_WIRE,
     FAULT_WALL_JUMP,
     FAULT_WIPE,
+    FAULT_TRANSFER,
+    FAULT_REMOVE,
     FAULT_COUNT,
 };
 
@@ -114,6 +116,8 @@ struct world {
 
     struct sim_event chaos;
     struct sim_event client;
+    struct sim_event operator;
+    bool asked; /* a leader was asked for a change and has not answered */
     jmp_buf broken;
 };
 
@@ -144,6 +148,14 @@ void world_found(struct world *world);
 /* --- chaos.c */
 void chaos_init(struct world *world);
 void chaos_heal(struct world *world);
+
+/* --- operator.c */
+void operator_init(struct world *world);
+void operator_transfer(struct world *world);
+void operator_remove(struct world *world, struct sim_node *member);
+/* Does a leader count every node as a voter, those too that lost their folder, with no
+ * change under way? */
+bool world_is_complete(const struct world *world);
 
 /* --- client.c */
 void client_init(struct world *world);

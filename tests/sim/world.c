@@ -112,6 +112,7 @@ static void world_open(struct world *world)
         sim_node_start(&world->members[i]);
     }
     client_init(world);
+    operator_init(world);
 }
 
 static void world_step(struct world *world)
@@ -127,24 +128,6 @@ static void world_step(struct world *world)
     if (wrong != NULL) {
         world_break(world, "%s", wrong);
     }
-}
-
-/* Does a leader count every node as a voter, those too that lost their folder? */
-static bool world_is_complete(const struct world *world)
-{
-    for (size_t i = 0; i < world->count; i++) {
-        const struct sim_node *member = &world->members[i];
-        struct membership members;
-        if (!sim_node_leads(member)) {
-            continue;
-        }
-        engine_membership(node_engine(member->node), &members);
-        if (members.count == world->count &&
-            membership_voter_count(&members) == world->count) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /* Every node is up, a voter, and has applied all that anybody applied, and a write of
@@ -214,6 +197,7 @@ static bool world_all_down(const struct world *world)
 static void world_end(struct world *world)
 {
     sim_time_cancel(world->time, &world->client);
+    sim_time_cancel(world->time, &world->operator);
     for (size_t i = 0; i < world->count; i++) {
         struct sim_node *member = &world->members[i];
         sim_time_cancel(world->time, &member->restart);

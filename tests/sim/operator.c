@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The operator of a world: has the lead given away and members removed in the middle of
+ * everything, and, once all is healed, makes the cluster whole again: who was removed
+ * gets an empty folder, who comes in as a standby is made a voter. */
+#include <string.h>
+
+#include "raft/engine.h"
+#include "sim/inside.h"
+
+#define OPERATOR_GAP_US 300000
+
+/* The node that leads and knows it; NULL. */
+static struct sim_node *operator_leader(struct world *world)
+{
+    for (size_t i = 0; i < world->count; i++) {
+        struct sim_node *member = &world->members[i];
+        if (sim_node_leads(member) && !member->paused) {
+            return member;
+        }
+    }
+    return NULL;
+}
+
+bool world_is_complete(const struct world *world)
+{
+    for (size_t i = 0; i < world->count; i++) {
+        const struct sim_node *member = &world->members[i];
+        struct membership members;
+        if (!sim_node_leads(member) || engine_changing(node_engine(member->node))) {
+            continue;
+        }
+        engine_membership(node_engine(member->node), &members);
+        if (members.count == world->count &&
+            membership_voter_count(&members) == world->count) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void operator_told(void *owner, const struct err *result)
+{
+    struct world *world = owner;
+    world->asked = false;
+    transcript_note(world->transcript, "operator: %s",
+                    result->code == ERR_NONE ? "done" : result->text);
+}
+
+typedef int (*operator_change)(struct node *node, const char *name, node_change_cb done,
+                               void *owner, struct err *err);
+
+static void operator_ask(struct world *world, struct sim_node *leader, const char *verb,
+                         operator_change change, const char *name)
+{
+    struct err err = {.text = "asked"};
+    if (world->asked) {
+        return;
+    }
+    world->asked = change(leader->node, name, operator_told, world, &err) == 0;
+    transcript_note(world->transcript, "operator: %s: %s %s: %s", leader->name, verb,
+                    name, err.text);
+}
+
+void operator_transfer(struct world *world)
+{
+    struct sim_node *leader = operator_leader(world);
+    if (leader != NULL) {
+        operator_ask(world, leader, "transfer", node_transfer, "");
+    }
+}
+
+/* Only from a whole cluster: it may be that the folder is thrown away after it. */
+void operator_remove(struct world *world, struct sim_node *member)
+{
+    struct sim_node *leader = operator_leader(world);
+    if (leader != NULL && leader != member && world->count > 2 &&
+        world_is_complete(world)) {
+        operator_ask(world, leader, "remove", node_remove_member, member->name);
+    }
+}
+
+/* Who was told that it was removed gets an empty folder. */
+static void operator_replace(struct world *world)
+{
+    for (size_t i = 0; i < world->count; i++) {
+        struct sim_node *member = &world->members[i];
+        struct node_status status;
+        if (member->state == SIM_NODE_UP) {
+            node_status(member->node, &status);
+            if (status.role == NODE_REMOVED) {
+                sim_node_wipe(member, 1000 + world_below(world, world->down_max_us));
+            }
+        }
+    }
+}
+
+static void operator_complete(struct world *world, struct sim_node *leader)
+{
+    struct node_member members[LIMIT_MEMBERS];
+    size_t count = node_members(leader->node, members, LIMIT_MEMBERS);
+    for (size_t i = 0; i < count && i < LIMIT_MEMBERS; i++) {
+        if (!members[i].voter && members[i].name[0] != '\0') {
+            operator_ask(world, leader, "add", node_add_member, members[i].name);
+            return;
+        }
+    }
+}
+
+static void operator_turn(struct sim_event *event)
+{
+    struct world *world = event->owner;
+    struct sim_node *leader = operator_leader(world);
+    if (world->calm || world_chance(world, 10)) {
+        operator_replace(world);
+    }
+    if (world->calm && leader != NULL) {
+        operator_complete(world, leader);
+    }
+    world_queue(world, event, OPERATOR_GAP_US);
+}
+
+void operator_init(struct world *world)
+{
+    world->operator=(struct sim_event){.fire = operator_turn, .owner = world};
+    world_queue(world, &world->operator, OPERATOR_GAP_US);
+}
