@@ -329,7 +329,7 @@ void chaos_init(struct world *world)
         [FAULT_WALL_JUMP] = 2,
         [FAULT_WIPE] = 3,
         [FAULT_TRANSFER] = 6,
-        [FAULT_REMOVE] = 2,
+        [FAULT_REMOVE] = 5,
     };
     char list[160] = "";
     size_t len = 0;
