@@ -136,7 +136,7 @@ static const char *cluster_body_name(struct call *call, const char *key, bool ne
     }
     const struct jsonvalue *value = jsonvalue_get(root, key);
     size_t known = value != NULL ? 1 : 0;
-    bool text = jsonvalue_is(value, JSONVALUE_STRING) && value->count > 0;
+    bool text = value != NULL && value->type == JSONVALUE_STRING && value->count > 0;
     const char *name = NULL;
     if (jsonvalue_is(root, JSONVALUE_OBJECT) && jsonvalue_count(root) == known &&
         (text || (value == NULL && !needed))) {

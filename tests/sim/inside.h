@@ -153,8 +153,8 @@ void chaos_heal(struct world *world);
 void operator_init(struct world *world);
 void operator_transfer(struct world *world);
 void operator_remove(struct world *world, struct sim_node *member);
-/* Does a leader count every node as a voter, those too that lost their folder, with no
- * change under way? */
+/* Is every node up, and does a leader count it as a voter, those too that lost their
+ * folder, with no change under way? */
 bool world_is_complete(const struct world *world);
 
 /* --- client.c */

@@ -21,6 +21,25 @@ static struct sim_node *operator_leader(struct world *world)
     return NULL;
 }
 
+/* Is each node up, and a voter of `members` as whom it is now? */
+static bool operator_all_vote(const struct world *world,
+                              const struct membership *members)
+{
+    for (size_t i = 0; i < world->count; i++) {
+        const struct sim_node *member = &world->members[i];
+        struct node_status status;
+        if (member->state != SIM_NODE_UP) {
+            return false;
+        }
+        node_status(member->node, &status);
+        const struct membership_row *row = membership_find(members, status.id);
+        if (row == NULL || !row->voter) {
+            return false;
+        }
+    }
+    return members->count == world->count;
+}
+
 bool world_is_complete(const struct world *world)
 {
     for (size_t i = 0; i < world->count; i++) {
@@ -30,8 +49,7 @@ bool world_is_complete(const struct world *world)
             continue;
         }
         engine_membership(node_engine(member->node), &members);
-        if (members.count == world->count &&
-            membership_voter_count(&members) == world->count) {
+        if (operator_all_vote(world, &members)) {
             return true;
         }
     }
