@@ -94,6 +94,7 @@ void operator_remove(struct world *world, struct sim_node *member)
     if (leader != NULL && leader != member && world->count > 2 &&
         world_is_complete(world)) {
         operator_ask(world, leader, "remove", node_remove_member, member->name);
+        world->wipes_left = 0; /* what is left must not lose a majority */
     }
 }
 
