@@ -41,7 +41,7 @@
  *
  * Never: founding beside a node that has another cluster; a second pledge beside one
  * that is held. */
-#include "raft/forming.h"
+#include "raft/forming_inside.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -50,23 +50,10 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "raft/forming_view.h"
 #include "raft/forming_wire.h"
 
 #define FORMING_TICK_MS        200 /* after this, say again what may have been lost */
 #define FORMING_TICK_JITTER_MS 50
-
-enum forming_state {
-    FORMING_WAITING,
-    FORMING_PLEDGING,
-    FORMING_PLEDGED,
-    FORMING_WITHDRAWING,
-    FORMING_DROPPING,
-    FORMING_FOUNDING,
-    FORMING_JOINING,
-    FORMING_FOUNDED,
-    FORMING_FAILED,
-};
 
 #define FORMING_BIT(state) (1u << (state))
 static const unsigned forming_moves[] = {
@@ -82,44 +69,6 @@ static const unsigned forming_moves[] = {
     [FORMING_JOINING] = FORMING_BIT(FORMING_FOUNDED) | FORMING_BIT(FORMING_FAILED),
     [FORMING_FOUNDED] = 0,
     [FORMING_FAILED] = 0,
-};
-
-struct forming {
-    struct disk *disk;
-    struct clock *clock;
-    struct link *link;
-    struct identity *identity;
-    char *version;
-    uint32_t level;
-    uint64_t session;
-    uint64_t segment_bytes;
-    int (*store_create)(const struct store_options *options, uint64_t term,
-                        const struct entry *first_entry, struct err *err);
-    void *owner;
-    void (*formed)(void *owner, const struct charter *charter);
-    void (*failed)(void *owner, const struct err *err);
-
-    enum forming_state state;
-    struct forming_view view;
-    uint64_t serial;  /* of our last frame */
-    uint64_t token;   /* of our question, while WITHDRAWING */
-    struct buf words; /* forming_trouble() */
-    char *refusal;    /* of a cluster that exists; NULL: none heard */
-    char *leader;     /* of that cluster, beside the configured peers; or NULL */
-    struct clock_timer tick;
-    struct clock_task turn; /* the first step; the end */
-
-    /* One save at a time; while it runs, these belong to the pool. */
-    struct disk_job job;
-    bool saving;
-    struct identity next; /* what the identity becomes */
-    struct bytes *first_payload;
-    int save_code;
-    struct err save_err;
-
-    bool stopping;
-    void (*stopped)(void *owner);
-    void *stopped_owner;
 };
 
 static void forming_step(struct forming *forming);
@@ -692,94 +641,6 @@ void forming_frame(struct forming *forming, uint64_t from, const uint8_t *data,
     if (message.kind == FRAME_OFFER) {
         forming_tell(forming, from); /* our pledge is the answer to any offer */
     }
-}
-
-/* --- in words ------------------------------------------------------------------------
- */
-
-/* Everybody is present, blank and fits; it is up to whom? */
-static const struct forming_place *forming_slowest(const struct forming *forming)
-{
-    const struct forming_place *found = NULL;
-    for (size_t i = 0; found == NULL && i < forming->view.place_count; i++) {
-        const struct forming_place *place = &forming->view.places[i];
-        const struct forming_node *node = place->node;
-        const struct charter *pledge = &forming->identity->pledge;
-        bool waits = false;
-        if (forming->state == FORMING_WAITING) {
-            waits = node->pledge != 0;
-        } else if (forming->state == FORMING_PLEDGED) {
-            waits = node->charter == NULL ||
-                    node->charter->cluster_id != pledge->cluster_id;
-        } else if (forming->state == FORMING_WITHDRAWING) {
-            waits = node->vow_token != forming->token;
-        }
-        found = waits ? place : NULL;
-    }
-    return found;
-}
-
-static void forming_say_waiting(struct forming *forming)
-{
-    const struct forming_place *place = forming_slowest(forming);
-    struct charter members;
-    forming_view_members(&forming->view, &members);
-    if (place != NULL) {
-        buf_printf(&forming->words,
-                   "%s (%s) holds a pledge to cluster %" PRIu64
-                   " that is not for the nodes seen here",
-                   place->node->row.name, place->address, place->node->pledge);
-    } else {
-        buf_printf(&forming->words, "waiting for the offer of %s (%s)",
-                   members.rows[0].name, members.rows[0].peer_address);
-    }
-}
-
-static void forming_say_pledged(struct forming *forming, const char *what)
-{
-    const struct forming_place *place = forming_slowest(forming);
-    buf_printf(&forming->words, "%s cluster %" PRIu64 ": waiting for %s (%s)", what,
-               forming->identity->pledge.cluster_id,
-               place != NULL ? place->node->row.name : "this node",
-               place != NULL ? place->address : forming->view.self.peer_address);
-}
-
-const char *forming_trouble(struct forming *forming)
-{
-    buf_clear(&forming->words);
-    switch (forming->state) {
-    case FORMING_FAILED:
-        buf_printf(&forming->words, "%s", forming->save_err.text);
-        break;
-    case FORMING_PLEDGING:
-    case FORMING_DROPPING:
-    case FORMING_FOUNDING:
-    case FORMING_JOINING:
-        buf_printf(&forming->words, "writing to %s", forming->disk->path);
-        break;
-    case FORMING_WAITING:
-        if (forming_view_look(&forming->view, &forming->words) == COMPANY_COMPLETE) {
-            forming_say_waiting(forming);
-        }
-        break;
-    case FORMING_PLEDGED:
-        if (forming_view_look(&forming->view, &forming->words) == COMPANY_COMPLETE) {
-            forming_say_pledged(forming, "pledged to");
-        }
-        break;
-    case FORMING_WITHDRAWING:
-        if (forming_view_look(&forming->view, &forming->words) == COMPANY_COMPLETE) {
-            forming_say_pledged(forming, "giving up");
-        }
-        break;
-    case FORMING_FOUNDED:
-        break;
-    }
-    if (forming->refusal != NULL && forming->state == FORMING_WAITING) {
-        buf_printf(&forming->words, ": %s", forming->refusal);
-    }
-    buf_put_u8(&forming->words, '\0');
-    return (const char *)forming->words.data;
 }
 
 /* --- start and stop ------------------------------------------------------------------
