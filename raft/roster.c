@@ -39,17 +39,26 @@ static const struct roster_member *roster_find(const struct roster_view *view,
     return NULL;
 }
 
-/* The member whose place `name` at `address` would take: another one of that name, or
- * one at its address of whose name nothing was ever heard; or NULL. */
+/* Would a node `id` called `name` at `address` take the place of `member`? It has that
+ * name, or that address and nothing was ever heard of its name. */
+static bool roster_rivals(const struct roster_member *member, uint64_t id,
+                          const char *name, const char *address)
+{
+    bool same = member->name[0] != '\0' ? strcmp(member->name, name) == 0
+                                        : strcmp(member->address, address) == 0;
+    return member->id != id && same;
+}
+
+/* The first member whose place it would take, of those that are gone or of those that
+ * are not; or NULL. */
 static const struct roster_member *roster_holder(const struct roster_view *view,
                                                  uint64_t id, const char *name,
-                                                 const char *address)
+                                                 const char *address, bool gone)
 {
     for (size_t i = 0; i < view->member_count; i++) {
         const struct roster_member *member = &view->members[i];
-        bool same = member->name[0] != '\0' ? strcmp(member->name, name) == 0
-                                            : strcmp(member->address, address) == 0;
-        if (member->id != id && same) {
+        if (roster_rivals(member, id, name, address) &&
+            roster_gone(view, member) == gone) {
             return member;
         }
     }
@@ -115,11 +124,19 @@ static struct roster_step roster_remove(const struct roster_view *view,
     return roster_nothing;
 }
 
+/* Not asked for by anybody, so two voters do not become one. */
+static struct roster_step roster_replace(const struct roster_view *view,
+                                         const struct roster_member *member)
+{
+    bool leaves_one = member->voter && roster_tally(view, 0).voters == 2;
+    return leaves_one ? roster_nothing : roster_remove(view, member, NULL);
+}
+
 static struct roster_step roster_add(const struct roster_view *view,
                                      const struct roster_blank *blank)
 {
     struct roster_tally now = roster_tally(view, 0);
-    if (2 * now.heard <= now.voters || view->member_count == LIMIT_MEMBERS) {
+    if (2 * now.heard <= now.voters) {
         return roster_nothing;
     }
     return (struct roster_step){
@@ -154,24 +171,27 @@ void roster_judge(const struct roster_view *view, const struct roster_blank *bla
                   struct err *why)
 {
     const struct roster_member *holder =
-        roster_holder(view, blank->id, blank->name, blank->address);
+        roster_holder(view, blank->id, blank->name, blank->address, false);
+    const struct roster_member *dead =
+        roster_holder(view, blank->id, blank->name, blank->address, true);
     const struct roster_member *neighbour = roster_at(view, blank->address);
     why->code = ERR_NONE;
     why->text[0] = '\0';
     if (blank->pledged) {
         err_set(why, ERR_CONFLICT, "it holds a pledge to another cluster");
-    } else if (holder != NULL && !roster_gone(view, holder)) {
+    } else if (holder != NULL) {
         err_set(why, ERR_CONFLICT,
                 "name %s is held by member %" PRIu64 " at %s, %s %" PRIu64
                 " ms ago; a member that is silent for %" PRIu64 " ms is replaced",
                 blank->name, holder->id, holder->address,
                 holder->heard_ms == UINT64_MAX ? "perhaps heard" : "heard",
                 roster_silence_ms(view, holder), view->replace_after_ms);
-    } else if (neighbour != NULL && neighbour != holder && neighbour->id != blank->id) {
+    } else if (neighbour != NULL && neighbour->id != blank->id &&
+               !roster_rivals(neighbour, blank->id, blank->name, blank->address)) {
         err_set(why, ERR_CONFLICT,
                 "address %s is held by member %s: remove that one first",
                 blank->address, neighbour->name);
-    } else if (view->member_count == LIMIT_MEMBERS && holder == NULL) {
+    } else if (view->member_count == LIMIT_MEMBERS && dead == NULL) {
         err_set(why, ERR_CONFLICT, "the cluster has %d members already", LIMIT_MEMBERS);
     }
 }
@@ -192,20 +212,23 @@ static struct roster_step roster_for_wish(const struct roster_view *view,
     return roster_nothing;
 }
 
-/* It comes in; where it takes the address of a dead member of its name, that one leaves
- * first: no two members have one address. A dead voter's leaving costs no majority. */
+/* It comes in. A dead member of its name leaves first where it has the address, as no
+ * two members have one, or the last place: a dead voter's leaving costs no majority. */
 static struct roster_step roster_for_blank(const struct roster_view *view,
                                            const struct roster_blank *blank)
 {
     struct err why;
-    const struct roster_member *holder =
-        roster_holder(view, blank->id, blank->name, blank->address);
+    const struct roster_member *neighbour = roster_at(view, blank->address);
     roster_judge(view, blank, &why);
     if (why.code != ERR_NONE || roster_find(view, blank->id) != NULL) {
         return roster_nothing;
     }
-    if (holder != NULL && strcmp(holder->address, blank->address) == 0) {
-        return roster_remove(view, holder, NULL);
+    if (neighbour != NULL) {
+        return roster_replace(view, neighbour);
+    }
+    if (view->member_count == LIMIT_MEMBERS) {
+        return roster_replace(
+            view, roster_holder(view, blank->id, blank->name, blank->address, true));
     }
     return roster_add(view, blank);
 }
@@ -215,13 +238,13 @@ static struct roster_step roster_for_standby(const struct roster_view *view,
                                              const struct roster_member *standby)
 {
     const struct roster_member *holder =
-        roster_holder(view, standby->id, standby->name, standby->address);
+        roster_holder(view, standby->id, standby->name, standby->address, true);
     bool close = standby->match + ROSTER_CLOSE_ENTRIES >= view->last;
     if (!roster_heard(view, standby) || !close) {
         return roster_nothing;
     }
-    if (holder != NULL && roster_gone(view, holder)) {
-        return roster_remove(view, holder, NULL);
+    if (holder != NULL) {
+        return roster_replace(view, holder);
     }
     bool seat = roster_tally(view, 0).voters < view->voters_wanted;
     return seat ? roster_promote(view, standby, NULL) : roster_nothing;
