@@ -91,9 +91,9 @@ struct entry batch_entry(uint64_t term)
     return (struct entry){term, ENTRY_COMMAND, bytes_new("x", 1)};
 }
 
-/* A store with entry 1 (the membership), then `count` entries of `term`. */
-void bench_open(struct bench *bench, const struct entry *first, uint64_t term,
-                uint64_t count)
+/* A store that holds one entry, and what a start finds there. */
+static void bench_store(struct bench *bench, const struct entry *first,
+                        struct store_found *found)
 {
     *bench = (struct bench){.time = sim_time_new()};
     heap_install();
@@ -109,23 +109,23 @@ void bench_open(struct bench *bench, const struct entry *first, uint64_t term,
         .owner = bench,
         .failed = bench_failed,
     };
-    struct store_found found;
     assert_int_equal(store_create(&options, 1, first, NULL), 0);
     bytes_unref(first->data);
-    assert_int_equal(store_open(&bench->store, &options, &found, NULL), 0);
-    for (uint64_t i = 0; i < count; i++) {
-        struct entry entry = batch_entry(term);
-        entry_log_append(&found.log, &entry);
-    }
+    assert_int_equal(store_open(&bench->store, &options, found, NULL), 0);
+}
+
+/* The entries after the first go to the store, and the engine starts. */
+static void bench_engine(struct bench *bench, struct store_found *found)
+{
+    uint64_t count = entry_log_last(&found->log) - 1;
     if (count > 0) {
         struct entry *entries = mem_array(count, sizeof *entries);
         for (uint64_t i = 0; i < count; i++) {
-            entries[i] = *entry_log_get(&found.log, 2 + i);
+            entries[i] = *entry_log_get(&found->log, 2 + i);
         }
         store_append(bench->store, 2, entries, count, 1, NULL, NULL);
         mem_free(entries);
     }
-    found.term = term;
     struct engine_options engine_options = {
         .id = 1,
         .address = "n1:1",
@@ -136,7 +136,42 @@ void bench_open(struct bench *bench, const struct entry *first, uint64_t term,
         .hooks = {bench_send, bench_nothing, bench_nothing, bench_failed, bench_wanted},
         .owner = bench,
     };
-    bench->engine = engine_new(&engine_options, &found);
+    bench->engine = engine_new(&engine_options, found);
+}
+
+void bench_open(struct bench *bench, const struct entry *first, uint64_t term,
+                uint64_t count)
+{
+    struct store_found found;
+    bench_store(bench, first, &found);
+    for (uint64_t i = 0; i < count; i++) {
+        struct entry entry = batch_entry(term);
+        entry_log_append(&found.log, &entry);
+    }
+    found.term = term;
+    bench_engine(bench, &found);
+}
+
+void bench_restart(struct bench *bench, const struct bench_found *log)
+{
+    struct store_found found;
+    bench_store(bench, &log->entries[0], &found);
+    for (size_t i = 1; i < log->count; i++) {
+        entry_log_append(&found.log, &log->entries[i]);
+    }
+    found.term = log->entries[log->count - 1].term;
+    found.commit = log->commit;
+    found.has_snapshot = log->covered > 0;
+    if (found.has_snapshot) {
+        const struct entry *membership = entry_log_get(&found.log, log->membership);
+        found.snapshot = (struct snapshot_meta){
+            .index = log->covered,
+            .term = entry_log_get(&found.log, log->covered)->term,
+            .configuration_index = log->membership,
+            .configuration = bytes_ref(membership->data),
+        };
+    }
+    bench_engine(bench, &found);
 }
 
 static void bench_store_closed(void *owner)

@@ -35,6 +35,17 @@ struct bench {
  * on it. Takes the reference of `first`. */
 void bench_open(struct bench *bench, const struct entry *first, uint64_t term,
                 uint64_t count);
+/* Likewise with these entries, references taken over, as after a restart: the store
+ * says that they were committed up to `commit`, and a snapshot of the first `covered`
+ * (0: none) was taken while the log still has them. It names entry `membership`. */
+struct bench_found {
+    struct entry entries[8];
+    size_t count;
+    uint64_t commit;
+    uint64_t covered;
+    uint64_t membership;
+};
+void bench_restart(struct bench *bench, const struct bench_found *log);
 void bench_close(struct bench *bench);
 void bench_run(struct bench *bench, uint64_t ms);
 

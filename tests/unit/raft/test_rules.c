@@ -171,6 +171,90 @@ static void a_leader_changes_the_membership_only_when_it_is_settled(void **state
     with_and_without(RULE_CHANGE_ALONE, change_before_settled);
 }
 
+/* Five entries, the third of them a membership with a standby. */
+static void open_after_change(struct bench *bench, uint64_t commit, uint64_t covered,
+                              uint64_t membership)
+{
+    struct bench_found log = {
+        .entries = {change_entry(1, 3, 0), batch_entry(1), change_entry(1, 3, 1),
+                    batch_entry(1), batch_entry(1)},
+        .count = 5,
+        .commit = commit,
+        .covered = covered,
+        .membership = membership,
+    };
+    bench_restart(bench, &log);
+}
+
+/* It leads, and has one more standby in. */
+static void assert_can_change(struct bench *bench)
+{
+    struct membership next = members_of(3, 2);
+    bench_lead(bench);
+    assert_true(engine_changing(bench->engine)); /* not settled */
+    bench_commit_all(bench);
+    engine_applied(bench->engine, engine_commit(bench->engine));
+    assert_true(engine_settled(bench->engine));
+    assert_false(engine_changing(bench->engine));
+    assert_int_equal(engine_change(bench->engine, &next, NULL), 0);
+    assert_true(engine_changing(bench->engine));
+    bench_run(bench, 5);
+    bench_commit_all(bench);
+    engine_applied(bench->engine, engine_commit(bench->engine));
+    assert_false(engine_changing(bench->engine));
+    engine_membership(bench->engine, &next);
+    assert_int_equal(next.count, 5);
+}
+
+/* A start took it for uncommitted: no change was possible ever after. */
+static void a_membership_that_the_snapshot_covers_is_committed_after_a_restart(
+    void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t covered;
+        uint64_t membership;
+    } rows[] = {{0, 0},
+                {1, 1},
+                {2, 1},
+                {3, 3},
+                {4, 3},
+                {5, 3},
+                /* one that names the membership of before */
+                {3, 1},
+                {4, 1},
+                {5, 1}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct bench bench;
+        open_after_change(&bench, 0, rows[i].covered, rows[i].membership);
+        assert_can_change(&bench);
+        bench_close(&bench);
+    }
+}
+
+/* The store knows of more committed entries than libraft does after a start: a snapshot
+ * of them took the membership among them out of its sight. */
+static void what_libraft_does_not_know_as_committed_is_not_in_a_snapshot(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct snapshot_meta meta;
+    open_after_change(&bench, 5, 0, 0);
+    bench_run(&bench, 5);
+    assert_int_equal(engine_commit(bench.engine), 5);
+    engine_applied(bench.engine, 5);
+    assert_false(engine_snapshot_meta(bench.engine, 5, &meta));
+    bench_lead(&bench);
+    bench_commit_all(&bench);
+    engine_applied(bench.engine, engine_commit(bench.engine));
+    assert_true(engine_snapshot_meta(bench.engine, 5, &meta));
+    assert_int_equal(meta.configuration_index, 3);
+    engine_snapshot_taken(bench.engine, &meta, 1);
+    bytes_unref(meta.configuration);
+    assert_false(engine_changing(bench.engine));
+    bench_close(&bench);
+}
+
 static void change_is_synced(bool on)
 {
     struct bench bench;
@@ -563,6 +647,9 @@ int main(void)
         cmocka_unit_test(a_membership_behind_another_entry_is_taken_back_with_it),
         cmocka_unit_test(a_committed_membership_is_told_to_the_engine_at_once),
         cmocka_unit_test(a_leader_changes_the_membership_only_when_it_is_settled),
+        cmocka_unit_test(
+            a_membership_that_the_snapshot_covers_is_committed_after_a_restart),
+        cmocka_unit_test(what_libraft_does_not_know_as_committed_is_not_in_a_snapshot),
         cmocka_unit_test(a_membership_is_durable_here_before_it_is_sent),
         cmocka_unit_test(a_late_append_does_not_move_the_commit_index_back),
         cmocka_unit_test(who_installs_a_snapshot_takes_an_append_as_a_heartbeat),
