@@ -34,12 +34,16 @@ static void handover_fail(struct handover *handover, enum err_code code,
     handover_end(handover, &err);
 }
 
+/* Not before the other has the whole log: libraft tells it to stand for election with
+ * its first answer, whatever that says, and only once; it refuses if it lacks
+ * entries. */
 static void handover_drain(struct handover *handover, bool late)
 {
     struct engine *engine = handover->engine;
     struct err err;
-    if (engine_applied_index(engine) == engine_last(engine) &&
-        !engine_changing(engine)) {
+    uint64_t last = engine_last(engine);
+    if (engine_applied_index(engine) == last &&
+        engine_match(engine, handover->to) == last && !engine_changing(engine)) {
         if (engine_transfer(engine, handover->to, &err) != 0) {
             handover_end(handover, &err);
             return;
@@ -47,7 +51,8 @@ static void handover_drain(struct handover *handover, bool late)
         handover_move(handover, HANDOVER_MOVING);
     } else if (late) {
         handover_fail(handover, ERR_TIMEOUT,
-                      "the writes under way were not confirmed in time");
+                      "the writes under way were not confirmed in time, by a majority "
+                      "and by the node that is to lead");
     }
 }
 

@@ -189,6 +189,16 @@ def test_the_lead_is_given_away_on_request_and_on_sigterm(three):
     assert set(three.settled()) == {"one", "two"}
 
 
+def test_a_lead_that_is_given_away_at_once_arrives(three):
+    """A new leader still proposes the member rows, and who is to lead lacks the last."""
+    for _ in range(15):
+        leader = three.leader()
+        target = next(node for node in three.nodes if node is not leader)
+        answer = leader.call("POST", "/v1/cluster/transfer", {"to": target.name})
+        assert answer.status == 200, answer
+        assert answer.json["leader"]["id"] == target.name
+
+
 def test_what_cannot_be_changed_is_said(three):
     leader = three.leader()
     follower = three.followers()[0]
