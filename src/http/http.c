@@ -44,6 +44,7 @@ struct http_call {
     struct curl_slist *headers;
     struct http_answer answer;
     bool cancelled;
+    bool head_ended; /* curl takes a head that is cut off for a whole one */
     size_t answer_max;
     int (*on_body)(void *arg, const void *data, size_t len, struct err *err);
     void *body_arg;
@@ -74,6 +75,7 @@ static size_t on_header(char *data, size_t size, size_t count, void *arg)
     size_t len = size * count;
     if (len >= 5 && memcmp(data, "HTTP/", 5) == 0) {
         buf_clear(head); /* what came before belonged to a 1xx */
+        call->head_ended = false;
         return len;
     }
     if (head->len + len > HEAD_MAX_BYTES) {
@@ -81,9 +83,12 @@ static size_t on_header(char *data, size_t size, size_t count, void *arg)
                 "the headers of the answer have more than %d bytes", HEAD_MAX_BYTES);
         return 0;
     }
+    if (data[0] == '\r' || data[0] == '\n') {
+        call->head_ended = true;
+    }
     const char *colon = memchr(data, ':', len);
     if (colon == NULL || memchr(data, '\0', len) != NULL) {
-        return len; /* the empty line */
+        return len;
     }
     const char *value = colon + 1;
     const char *end = data + len;
@@ -137,7 +142,8 @@ static void call_explain(struct http_call *call, CURLcode code)
         err_set(err, ERR_TIMEOUT, "the answer did not come in time");
     } else if (code == CURLE_GOT_NOTHING) {
         err_set(err, ERR_IO, "the connection was closed without an answer");
-    } else if (code == CURLE_PARTIAL_FILE || code == CURLE_RECV_ERROR) {
+    } else if (code == CURLE_PARTIAL_FILE || code == CURLE_RECV_ERROR ||
+               code == CURLE_OK) {
         err_set(err, ERR_IO, "the connection was lost before the answer was whole");
     } else {
         err_set(err, ERR_IO, "%s",
@@ -157,7 +163,7 @@ static void call_outcome(struct http_call *call, CURLcode code)
         err_set(&answer->err, ERR_CANCELLED, "it was given up");
         return;
     }
-    if (code == CURLE_OK && answer->status != 0) {
+    if (code == CURLE_OK && answer->status != 0 && call->head_ended) {
         answer->outcome = HTTP_ANSWERED;
         return;
     }
@@ -198,11 +204,27 @@ static void client_collect(struct http_client *client)
     }
 }
 
+static void on_timer(uv_timer_t *timer);
+
+/* The loop's clock stands still while it works: without a look at it a timer fires as
+ * early as that work took. */
+static void client_set_timer(struct http_client *client, long timeout_ms)
+{
+    uv_update_time(client->loop);
+    uv_timer_start(&client->timer, on_timer, (uint64_t)timeout_ms, 0);
+}
+
 static void on_timer(uv_timer_t *timer)
 {
     struct http_client *client = timer->data;
     int running = 0;
+    long timeout_ms = -1;
     curl_multi_socket_action(client->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    /* For curl, which has finer time, it may have been early; it does not ask again. */
+    curl_multi_timeout(client->multi, &timeout_ms);
+    if (timeout_ms >= 0 && !uv_is_active((uv_handle_t *)timer)) {
+        client_set_timer(client, timeout_ms > 0 ? timeout_ms : 1);
+    }
     client_collect(client);
 }
 
@@ -216,7 +238,7 @@ static int on_curl_timer(CURLM *multi, long timeout_ms, void *arg)
     if (timeout_ms < 0) {
         uv_timer_stop(&client->timer);
     } else {
-        uv_timer_start(&client->timer, on_timer, (uint64_t)timeout_ms, 0);
+        client_set_timer(client, timeout_ms);
     }
     return 0;
 }
