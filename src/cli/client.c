@@ -22,6 +22,7 @@
 
 #define CONNECT_MS      2000
 #define READ_SILENCE_MS 2000
+#define WRITE_LEAST_MS  2000 /* for its answer: a late try must not end as unknown */
 #define HEADER_LEADER   "X-Muster-Leader-Address"
 
 struct
@@ -86,7 +87,9 @@ static void try_send(struct try *try, const char *address, struct http_answer *a
     if (request->on_body != NULL) {
         sent.timeout_ms = 0;
         sent.idle_timeout_ms = try->client->timeout_ms;
-    } else if (!try->write && others) {
+    } else if (try->write) {
+        sent.timeout_ms = left > WRITE_LEAST_MS ? left : WRITE_LEAST_MS;
+    } else if (others) {
         sent.idle_timeout_ms = READ_SILENCE_MS;
     }
     http_wait(&sent, answer);
