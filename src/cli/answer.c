@@ -22,7 +22,7 @@ static void warn(const struct http_answer *answer)
 int answer_ask(struct client *client, const struct client_request *request,
                struct http_answer *answer, json_t **root, struct err *err)
 {
-    struct http_answer own;
+    struct http_answer own = {0};
     struct http_answer *used = answer != NULL ? answer : &own;
     http_answer_init(used);
     *root = NULL;
