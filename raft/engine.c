@@ -179,18 +179,6 @@ static void engine_feed_configurations(struct engine *engine)
     }
 }
 
-/* A start takes the newest membership of the log for uncommitted, also one that the
- * snapshot covers: told here that it is not, or no change would ever follow. */
-static void engine_feed_covered(struct engine *engine)
-{
-    uint64_t index = engine->raft.configuration_uncommitted_index;
-    if (engine->phase == ENGINE_RUNNING && index != 0 &&
-        index <= engine->configuration_fed) {
-        engine->configuration_fed = index - 1;
-        engine_feed_configurations(engine);
-    }
-}
-
 static enum engine_role engine_role_of(const struct engine *engine)
 {
     switch ((enum raft_state)engine->raft.state) {
@@ -520,7 +508,6 @@ static void engine_boot(struct engine *engine)
     engine->configuration_fed = engine->snapshot.index;
     engine_step(engine, &input);
     mem_free(entries);
-    engine_feed_covered(engine);
 }
 
 /* Is this node the only voter of the newest membership in its log? */
