@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from lib.cluster import Cluster, Node, free_ports
-from lib.load import Load, task_body
+from lib.load import Load, churn, task_body
 from lib.wait import wait_until
 
 SETTINGS = {"cluster": {"election_timeout": "300ms", "heartbeat": "50ms",
@@ -110,6 +110,22 @@ def test_a_wiped_node_does_not_vote_away_what_it_acknowledged(three):
     leader.start()
     assert set(three.settled()) == {"acknowledged"}
     wait_until("all vote", lambda: voters(three.leader()) == ["n1", "n2", "n3"])
+
+
+def test_a_wiped_node_gets_a_snapshot_and_catches_up_under_load(three):
+    leader = three.leader()
+    wiped = three.followers()[0]
+    churn(leader, 80)  # until the log is cut behind a snapshot
+    with Load(three, writers=3, seed=2) as load:
+        wiped.kill()
+        wiped.wipe()
+        load.goes_on(20)
+        wiped.start()
+        wait_until("it votes again", lambda: wiped.ready() and all(
+            voters(node) == ["n1", "n2", "n3"] for node in three.nodes))
+        load.goes_on(20)
+    assert "is installed" in wiped.log()
+    load.check(three.settled())
 
 
 def test_a_folder_that_was_put_back_is_refused(three):

@@ -1,17 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A log that is forgotten behind snapshots, and a node that comes back after that."""
-from lib.load import task_body
+from lib.load import churn, task_body
 from lib.wait import wait_until
-
-BIG = "x" * 900_000
-
-
-def churn(leader, rounds):
-    """Log of some 0.9 MB a round, and hardly any state."""
-    for number in range(rounds):
-        name = f"big{number}"
-        assert leader.call("POST", "/v1/tasks", task_body(name, BIG)).status == 201
-        assert leader.call("DELETE", f"/v1/tasks/{name}").status == 202
 
 
 def log_bytes(node):

@@ -14,6 +14,14 @@ def task_body(name, note):
                      "module": "./modules/none"}}
 
 
+def churn(leader, rounds):
+    """Log of some 0.9 MB a round, and hardly any state."""
+    for number in range(rounds):
+        name = f"big{number}"
+        assert leader.call("POST", "/v1/tasks", task_body(name, "x" * 900_000)).status == 201
+        assert leader.call("DELETE", f"/v1/tasks/{name}").status == 202
+
+
 class Writer(threading.Thread):
     """Creates, disables, enables and deletes tasks of its own, one request at a time. What
     it knows of each: the set of states that the answers leave possible. A task whose last
