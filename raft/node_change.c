@@ -8,7 +8,9 @@
 #include "base/limits.h"
 #include "raft/keeper.h"
 
-static int keeper_ready(struct node *node, struct err *err)
+/* A leader that can take on a change; what it sees. */
+static int keeper_ready(struct node *node, struct membership *members,
+                        struct roster_view *view, struct err *err)
 {
     if (node->phase != NODE_PHASE_MEMBER ||
         engine_role(node->engine) != ENGINE_LEADER) {
@@ -18,6 +20,7 @@ static int keeper_ready(struct node *node, struct err *err)
         handover_holds(&node->handover)) {
         return err_set(err, ERR_CONFLICT, "another change of the cluster is under way");
     }
+    keeper_see(node, members, view);
     return 0;
 }
 
@@ -73,11 +76,10 @@ int node_add_member(struct node *node, const char *name, node_change_cb done,
 {
     struct membership members;
     struct roster_view view;
-    int rv = keeper_ready(node, err);
+    int rv = keeper_ready(node, &members, &view, err);
     if (rv != 0) {
         return rv;
     }
-    keeper_see(node, &members, &view);
     const struct roster_member *member = keeper_find(&view, name);
     if (member == NULL) {
         return keeper_no_newcomer(&view, name, err);
@@ -101,11 +103,10 @@ int node_remove_member(struct node *node, const char *name, node_change_cb done,
 {
     struct membership members;
     struct roster_view view;
-    int rv = keeper_ready(node, err);
+    int rv = keeper_ready(node, &members, &view, err);
     if (rv != 0) {
         return rv;
     }
-    keeper_see(node, &members, &view);
     const struct roster_member *member = keeper_find(&view, name);
     if (member == NULL) {
         return err_set(err, ERR_NOT_FOUND, "no member '%s'", name);
@@ -132,11 +133,10 @@ int node_transfer(struct node *node, const char *to, node_change_cb done, void *
 {
     struct membership members;
     struct roster_view view;
-    int rv = keeper_ready(node, err);
+    int rv = keeper_ready(node, &members, &view, err);
     if (rv != 0) {
         return rv;
     }
-    keeper_see(node, &members, &view);
     if (to[0] == '\0') {
         uint64_t id = keeper_successor(node);
         return id != 0 ? handover_start(&node->handover, id, done, owner, err)
