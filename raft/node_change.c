@@ -81,6 +81,13 @@ int node_add_member(struct node *node, const char *name, node_change_cb done,
         return rv;
     }
     const struct roster_member *member = keeper_find(&view, name);
+    for (size_t i = 0; i < view.member_count;
+         i++) { /* beside a dead voter of its name */
+        const struct roster_member *other = &view.members[i];
+        if (!other->voter && strcmp(other->name, name) == 0) {
+            member = other;
+        }
+    }
     if (member == NULL) {
         return keeper_no_newcomer(&view, name, err);
     }
