@@ -304,7 +304,7 @@ static void identity_collect(void *ctx, const char *name)
 static int identity_free_folder(struct disk *disk, struct err *err)
 {
     struct identity_folder folder = {0};
-    struct identity found;
+    struct identity found = {0};
     int code = disk_list(disk, identity_see_file, &folder, err);
     if (code != 0) {
         return code;
