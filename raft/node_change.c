@@ -40,6 +40,19 @@ static const struct roster_member *keeper_find(const struct roster_view *view,
     return found;
 }
 
+/* There may be a dead voter of its name beside it. */
+static const struct roster_member *keeper_find_standby(const struct roster_view *view,
+                                                       const char *name)
+{
+    for (size_t i = 0; i < view->member_count; i++) {
+        const struct roster_member *member = &view->members[i];
+        if (!member->voter && strcmp(member->name, name) == 0) {
+            return member;
+        }
+    }
+    return NULL;
+}
+
 static void keeper_wish(struct node *node, enum roster_wish_kind kind,
                         const struct roster_member *member, node_change_cb done,
                         void *owner)
@@ -80,14 +93,8 @@ int node_add_member(struct node *node, const char *name, node_change_cb done,
     if (rv != 0) {
         return rv;
     }
-    const struct roster_member *member = keeper_find(&view, name);
-    for (size_t i = 0; i < view.member_count;
-         i++) { /* beside a dead voter of its name */
-        const struct roster_member *other = &view.members[i];
-        if (!other->voter && strcmp(other->name, name) == 0) {
-            member = other;
-        }
-    }
+    const struct roster_member *member = keeper_find_standby(&view, name);
+    member = member != NULL ? member : keeper_find(&view, name);
     if (member == NULL) {
         return keeper_no_newcomer(&view, name, err);
     }

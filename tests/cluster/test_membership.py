@@ -128,6 +128,38 @@ def test_a_wiped_node_gets_a_snapshot_and_catches_up_under_load(three):
     load.check(three.settled())
 
 
+STEPS = {  # of a replacement, as the leader's member list shows them
+    "it is removed": lambda leader, name: name not in members(leader),
+    "it is a standby": lambda leader, name: members(leader).get(name) == "standby",
+    "it votes": lambda leader, name: members(leader).get(name) == "voter",
+}
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_leader_killed_in_the_middle_of_a_replacement(three, step):
+    """Also that of the newcomer, at the same moment: both find their way back."""
+    leader = three.leader()
+    wiped = three.followers()[0]
+    old = node_id(wiped)
+    with Load(three, writers=3, seed=3) as load:
+        wiped.kill()
+        wiped.wipe()
+        wiped.start()
+        wait_until("the old one is missed", lambda: not all(
+            member["reachable"] for member in leader.cluster()["members"])
+            or old not in {member["id"] for member in leader.cluster()["members"]})
+        wait_until(step, lambda: STEPS[step](leader, wiped.name)
+                   or (voters(leader) == ["n1", "n2", "n3"] and wiped.ready()))
+        leader.kill()
+        wiped.kill()
+        leader.start()
+        wiped.start()
+        wait_until("all vote", lambda: wiped.ready() and node_id(wiped) != old and all(
+            voters(node) == ["n1", "n2", "n3"] for node in three.nodes))
+        load.goes_on(20)
+    load.check(three.settled())
+
+
 def test_a_folder_that_was_put_back_is_refused(three):
     leader = three.leader()
     node = three.followers()[0]
