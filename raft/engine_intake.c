@@ -89,8 +89,9 @@ static void engine_feed_append(struct engine *engine, struct message *message)
     bool first = true;
     bool more = true;
     while (more && (first || start < message->entry_count)) {
-        size_t count =
-            rules_part(message->entries + start, message->entry_count - start, first);
+        size_t left = message->entry_count - start;
+        const struct entry *rest = left > 0 ? &message->entries[start] : NULL;
+        size_t count = rules_part(rest, left, first);
         more = engine_feed_part(engine, message, start, count);
         start += count;
         first = false;
