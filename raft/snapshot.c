@@ -467,8 +467,8 @@ int snapshot_decoder_feed(struct snapshot_decoder *decoder, const void *data,
 {
     buf_put(&decoder->rest, data, len);
     size_t at = 0;
-    size_t used = 0;
-    do {
+    size_t used = 1;
+    while (used > 0 && at < decoder->rest.len) {
         int rv = decoder_take(decoder, decoder->rest.data + at, decoder->rest.len - at,
                               &used, err);
         if (rv != 0) {
@@ -476,7 +476,7 @@ int snapshot_decoder_feed(struct snapshot_decoder *decoder, const void *data,
         }
         at += used;
         decoder->offset += used;
-    } while (used > 0 && at < decoder->rest.len);
+    }
     if (at > 0) {
         decoder->rest.len -= at;
         memmove(decoder->rest.data, decoder->rest.data + at, decoder->rest.len);
