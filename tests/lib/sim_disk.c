@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A file's two images have the same capacity; past its size an image is zero. `dirty`
- * lists the sectors whose written content has not reached the synced image. The
- * folder's two lists name files; `change` holds what was done to the written list and
- * not synced. */
+/* The folder's two lists name files; `change` holds what was done to the written list
+ * and not synced. */
 #include "lib/sim_disk.h"
 
 #include <assert.h>
@@ -255,9 +253,7 @@ static int sim_disk_read(struct disk_file *file, uint64_t offset, void *data,
         return err_set(err, ERR_CORRUPT, "%s/%s: ends at offset %zu, a read wants more",
                        file->sim->path, file->name, file->file->size);
     }
-    if (len > 0) {
-        memcpy(data, file->file->written + offset, len);
-    }
+    sim_file_read(file->file, (size_t)offset, data, len);
     return 0;
 }
 
@@ -628,10 +624,7 @@ bool sim_disk_flip(struct sim_disk *sim, const char *name, uint64_t offset,
     if (file == NULL || offset >= file->size) {
         return false;
     }
-    file->written[offset] ^= mask;
-    if (offset < file->synced_size) {
-        file->synced[offset] ^= mask;
-    }
+    sim_file_flip(file, (size_t)offset, mask);
     return true;
 }
 
@@ -641,13 +634,7 @@ bool sim_disk_cut(struct sim_disk *sim, const char *name, uint64_t size)
     if (file == NULL || size > file->size) {
         return false;
     }
-    sim_file_sync(file);
-    if (file->capacity > size) {
-        memset(file->written + size, 0, file->capacity - size);
-        memset(file->synced + size, 0, file->capacity - size);
-    }
-    file->size = (size_t)size;
-    file->synced_size = (size_t)size;
+    sim_file_cut(file, (size_t)size);
     return true;
 }
 
@@ -688,12 +675,12 @@ void sim_disk_wipe(struct sim_disk *sim)
 const uint8_t *sim_disk_content(const struct sim_disk *sim, const char *name,
                                 size_t *len)
 {
-    const struct sim_file *file = sim_folder_get(&sim->live, name);
+    struct sim_file *file = sim_folder_get(&sim->live, name);
     if (file == NULL) {
         return NULL;
     }
     *len = file->size;
-    return file->written != NULL ? file->written : (const uint8_t *)"";
+    return sim_file_content(file);
 }
 
 size_t sim_disk_count(const struct sim_disk *sim)

@@ -73,7 +73,7 @@ bool sim_disk_cut(struct sim_disk *sim, const char *name, uint64_t size);
 bool sim_disk_delete(struct sim_disk *sim, const char *name);
 bool sim_disk_put(struct sim_disk *sim, const char *name, const void *data, size_t len);
 void sim_disk_wipe(struct sim_disk *sim); /* an empty folder */
-/* The written image, borrowed until the next change; NULL: no such file. */
+/* The written image, borrowed until the next call for this file; NULL: no such file. */
 const uint8_t *sim_disk_content(const struct sim_disk *sim, const char *name,
                                 size_t *len);
 size_t sim_disk_count(const struct sim_disk *sim);

@@ -39,7 +39,7 @@ static char *write_text(struct world *world, uint64_t op, size_t *len)
 {
     size_t filler = world_below(world, 40);
     if (world_chance(world, world->big_percent)) {
-        filler = world_below(world, world_chance(world, 10) ? 1500000 : 60000);
+        filler = world_below(world, world_chance(world, 5) ? 1500000 : 30000);
         filler = filler < world->big_left ? filler : 0;
         world->big_left -= filler;
     }
@@ -51,6 +51,37 @@ static char *write_text(struct world *world, uint64_t op, size_t *len)
     return text;
 }
 
+/* What to do, and to which task: most worlds have few names, so that writes meet; in
+ * the others each has its own, and a few come back to an earlier one. */
+static void write_draw(struct world *world, uint64_t op, char *name, size_t size,
+                       struct command *command)
+{
+    bool few = world->name_count > 0;
+    uint64_t dice = world_below(world, 100);
+    uint64_t subject = op;
+    if (few || dice >= 90) {
+        subject = world_below(world, few ? world->name_count : op + 1);
+    }
+    snprintf(name, size, "t%" PRIu64, subject);
+    if (dice >= 98) {
+        command->type = COMMAND_SETTING_SET;
+        command->setting_set.name = text_of("events_max_count");
+        command->setting_set.value = world_below(world, 400);
+    } else if (dice >= (few ? 75 : 94)) {
+        command->type = COMMAND_TASK_DELETE;
+        command->task_delete.name = text_of(name);
+    } else if (dice >= (few ? 40 : 90)) {
+        command->type = COMMAND_TASK_ENABLE;
+        command->task_enable.name = text_of(name);
+        command->task_enable.enabled = world_chance(world, 50);
+    } else {
+        command->type = COMMAND_TASK_CREATE;
+        command->task_create.name = text_of(name);
+        command->task_create.enabled_at = 1;
+        command->task_create.enabled = world_chance(world, 50);
+    }
+}
+
 static void write_one(struct world *world, struct sim_node *member)
 {
     uint64_t op = truth_submitted(world->truth);
@@ -59,29 +90,10 @@ static void write_one(struct world *world, struct sim_node *member)
     size_t len = 0;
     char *text = write_text(world, op, &len);
     snprintf(request_id, sizeof request_id, "op%" PRIu64, op);
-    snprintf(name, sizeof name, "t%" PRIu64, op);
     struct command command = {.request_id = text_of(request_id), .actor = text_of("")};
-    uint64_t dice = world_below(world, 100);
-    if (dice >= 90) { /* of an earlier write, which may or may not have happened */
-        snprintf(name, sizeof name, "t%" PRIu64, world_below(world, op + 1));
-    }
-    if (dice >= 98) {
-        command.type = COMMAND_SETTING_SET;
-        command.setting_set.name = text_of("events_max_count");
-        command.setting_set.value = world_below(world, 2000);
-    } else if (dice >= 94) {
-        command.type = COMMAND_TASK_DELETE;
-        command.task_delete.name = text_of(name);
-    } else if (dice >= 90) {
-        command.type = COMMAND_TASK_ENABLE;
-        command.task_enable.name = text_of(name);
-        command.task_enable.enabled = world_chance(world, 50);
-    } else {
-        command.type = COMMAND_TASK_CREATE;
-        command.task_create.name = text_of(name);
+    write_draw(world, op, name, sizeof name, &command);
+    if (command.type == COMMAND_TASK_CREATE) {
         command.task_create.text = (struct text){text, len};
-        command.task_create.enabled_at = 1;
-        command.task_create.enabled = world_chance(world, 50);
     }
     struct write *write = mem_alloc(sizeof *write);
     *write = (struct write){world, op, member->slot};

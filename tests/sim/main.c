@@ -2,6 +2,7 @@
 /* Runs worlds, one a seed, and counts what happened in them. */
 #include <argp.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,8 @@
 
 #include "raft/rules.h"
 #include "sim/world.h"
+
+#define HEAP_KEPT (256 * 1024 * 1024)
 
 struct arguments {
     struct world_options world;
@@ -181,6 +184,9 @@ int main(int argc, char **argv)
         arguments.count = arguments.full_count;
     }
     rules_switch_off(arguments.rules_off);
+    mallopt(M_TRIM_THRESHOLD,
+            HEAP_KEPT); /* each world needs again what one gave back */
+    mallopt(M_MMAP_THRESHOLD, HEAP_KEPT);
     struct totals totals = {0};
     for (uint64_t i = 0; i < arguments.count; i++, arguments.world.seed++) {
         struct world_result result;

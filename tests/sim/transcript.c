@@ -83,9 +83,12 @@ static void describe_vote_result(const uint8_t *head, char *out, size_t size)
              (head[14] & 1) != 0 ? "granted" : "refused", get_u64(head + 2));
 }
 
-static void describe_frame(const struct line *line, char *out, size_t size)
+static void describe_frame(struct line *line, char *out, size_t size)
 {
     unsigned kind = line->head[0];
+    if (line->len < HEAD_MAX) {
+        memset(line->head + line->len, 0, HEAD_MAX - line->len);
+    }
     if (kind == FRAME_APPEND) {
         describe_append(line->head, out, size);
     } else if (kind == FRAME_APPEND_RESULT) {
@@ -99,7 +102,7 @@ static void describe_frame(const struct line *line, char *out, size_t size)
     }
 }
 
-static void line_print(const struct line *line)
+static void line_print(struct line *line)
 {
     static const char *const fates[] = {"->", "-x", "=>"};
     char text[TEXT_MAX];
@@ -134,19 +137,32 @@ void transcript_note(struct transcript *transcript, const char *format, ...)
     }
 }
 
+/* "n1:8658" → "n1" */
+static void transcript_place(char place[PLACE_MAX], const char *address)
+{
+    size_t len = 0;
+    while (len + 1 < PLACE_MAX && address[len] != '\0' && address[len] != ':') {
+        place[len] = address[len];
+        len++;
+    }
+    place[len] = '\0';
+}
+
 void transcript_frame(struct transcript *transcript, enum sim_frame_fate fate,
                       const char *from, const char *to, const struct bytes *frame)
 {
     struct line *line = transcript_line(transcript);
     line->is_frame = true;
     line->fate = fate;
-    snprintf(line->from, sizeof line->from, "%.*s", (int)strcspn(from, ":"), from);
-    snprintf(line->to, sizeof line->to, "%.*s", (int)strcspn(to, ":"), to);
+    transcript_place(line->from, from);
+    transcript_place(line->to, to);
     line->len = frame->len;
-    memset(line->head, 0, sizeof line->head);
     memcpy(line->head, frame->data, frame->len < HEAD_MAX ? frame->len : HEAD_MAX);
-    uint64_t hash = hash_bytes(frame->data, frame->len, transcript->hash);
-    transcript->hash = hash_mix(hash + (uint64_t)fate);
+    /* its bytes once, when it is sent; what becomes of it is told by how it begins */
+    size_t len =
+        fate == SIM_FRAME_SENT || frame->len < HEAD_MAX ? frame->len : HEAD_MAX;
+    uint64_t hash = hash_bytes(frame->data, len, transcript->hash);
+    transcript->hash = hash_mix(hash + (uint64_t)fate + 4 * frame->len);
     if (transcript->print) {
         line_print(line);
     }
@@ -157,7 +173,7 @@ uint64_t transcript_hash(const struct transcript *transcript)
     return transcript->hash;
 }
 
-void transcript_print_tail(const struct transcript *transcript)
+void transcript_print_tail(struct transcript *transcript)
 {
     uint64_t first = transcript->count > LINES ? transcript->count - LINES : 0;
     for (uint64_t i = first; i < transcript->count; i++) {

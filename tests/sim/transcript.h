@@ -25,6 +25,6 @@ void transcript_frame(struct transcript *transcript, enum sim_frame_fate fate,
                       const char *from, const char *to, const struct bytes *frame);
 
 uint64_t transcript_hash(const struct transcript *transcript);
-void transcript_print_tail(const struct transcript *transcript);
+void transcript_print_tail(struct transcript *transcript);
 
 #endif

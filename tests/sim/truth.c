@@ -184,9 +184,9 @@ const char *truth_applied(struct truth *truth, uint64_t index,
         .term = entry->term,
         .type = entry->type,
         .len = entry->data->len,
-        .hash = {hash_bytes(entry->data->data, entry->data->len, 1),
-                 hash_bytes(entry->data->data, entry->data->len, 2)},
+        .hash = {1, 2},
     };
+    hash_bytes_twice(entry->data->data, entry->data->len, seen.hash);
     if (index > truth->last + 1) {
         return truth_complain(
             truth, "entry %" PRIu64 " is applied, and nobody applied %" PRIu64, index,

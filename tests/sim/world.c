@@ -67,6 +67,7 @@ static void world_draw(struct world *world)
     static const uint64_t disks[] = {300, 2000, 8000, 40000};
     static const uint64_t gaps[] = {30000, 150000, 600000, 2500000};
     static const uint64_t writes[] = {3000, 20000, 100000};
+    static const uint64_t names[] = {2, 6, 6, 20, 60, 0};
     const uint32_t *timeout = timeouts[world_below(world, 3)];
     world->election_timeout_ms = timeout[0];
     world->heartbeat_ms = timeout[1];
@@ -79,8 +80,9 @@ static void world_draw(struct world *world)
     world->fault_gap_us = gaps[world_below(world, 4)];
     world->write_gap_us = writes[world_below(world, 3)];
     world->down_max_us = world_chance(world, 30) ? 6000000 : 800000;
+    world->name_count = names[world_below(world, 6)];
     world->big_percent = world_chance(world, 30) ? 5 : 0;
-    world->big_left = 4000000;
+    world->big_left = world_chance(world, 20) ? 4000000 : 400000;
     enum world_kind kind = world->options->kind;
     bool forms = world_chance(world, 30);
     world->forming = kind == WORLD_FORMING || (kind == WORLD_MIXED && forms);
