@@ -23,6 +23,7 @@ static int error_status(enum err_code code)
     case ERR_TOO_LARGE:
         return 413;
     case ERR_UNSUPPORTED:
+    case ERR_LEVEL: /* no repeating helps: somebody has to upgrade a node */
         return 501;
     case ERR_UNAVAILABLE:
     case ERR_BUSY:

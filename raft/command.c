@@ -101,7 +101,7 @@ static bool command_decode_fields(struct cursor *cursor, struct command *command
     return true;
 }
 
-static uint32_t command_level(enum command_type type)
+uint32_t command_level(enum command_type type)
 {
     switch (type) {
 #define X(SYMBOL, number, level, name, fields)                                         \

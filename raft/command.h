@@ -14,7 +14,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-#define COMMAND_LEVEL 1 /* the highest feature level this build knows */
+#define COMMAND_LEVEL 2 /* the highest feature level this build knows */
 
 enum command_type {
 #define X(SYMBOL, number, level, name, fields) COMMAND_##SYMBOL = (number),
@@ -62,6 +62,7 @@ struct batch_header {
 struct text text_of(const char *terminated);
 
 const char *command_name(enum command_type type); /* "task_create" */
+uint32_t command_level(enum command_type type);   /* it first exists in */
 
 /* Append one command. ERR_TOO_LARGE over LIMIT_BATCH_BYTES, ERR_UNSUPPORTED above
  * `level`, ERR_INVALID if no decoder would take it (a TEXT over 64 KiB or with a NUL);

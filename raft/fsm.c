@@ -81,6 +81,21 @@ static int apply_member_delete(struct registry *registry, const struct change *c
     return registry_member_delete(registry, change, command->member_delete.id);
 }
 
+static int apply_member_drain(struct registry *registry, const struct change *change,
+                              const struct command *command)
+{
+    return registry_member_drain(registry, change, command->member_drain.id,
+                                 command->member_drain.draining);
+}
+
+static int apply_level_set(struct registry *registry, const struct change *change,
+                           const struct command *command)
+{
+    (void)change; /* bookkeeping: no event */
+    registry_level_set(registry, command->level_set.level);
+    return 0;
+}
+
 static int apply_setting_set(struct registry *registry, const struct change *change,
                              const struct command *command)
 {
@@ -120,7 +135,9 @@ static uint64_t fsm_revision(const struct registry *registry,
     case COMMAND_TASK_DELETE:
     case COMMAND_MEMBER_SET:
     case COMMAND_MEMBER_DELETE:
+    case COMMAND_MEMBER_DRAIN:
     case COMMAND_SETTING_SET:
+    case COMMAND_LEVEL_SET:
         return 0;
     }
     const struct task *task = registry_task(registry, name.data, name.len);

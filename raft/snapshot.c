@@ -10,8 +10,10 @@
 #include "base/buf.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "raft/command.h"
 
-#define SNAPSHOT_FORMAT     1
+#define SNAPSHOT_FORMAT_1   1 /* of feature level 1 */
+#define SNAPSHOT_FORMAT_2   2 /* of every higher one: the level, and who drains */
 #define SNAPSHOT_HEAD_BYTES 5 /* u8 kind, u32 length */
 #define SNAPSHOT_CRC_BYTES  4
 #define SNAPSHOT_RECORD_MAX (4u * 1024 * 1024)
@@ -40,7 +42,8 @@ static uint32_t snapshot_crc(const uint8_t *data, size_t len)
 
 struct snapshot_encoder {
     const struct registry *frozen;
-    size_t step; /* of encoder_steps */
+    uint32_t level; /* of the cluster */
+    size_t step;    /* of encoder_steps */
     size_t setting;
     struct map_cursor members;
     struct map_cursor tasks;
@@ -52,6 +55,7 @@ struct snapshot_encoder *snapshot_encoder_new(const struct registry *frozen)
 {
     struct snapshot_encoder *encoder = mem_zalloc(sizeof *encoder);
     encoder->frozen = frozen;
+    encoder->level = registry_level(frozen);
     encoder->event = registry_events(frozen)->first - 1;
     registry_member_seek(frozen, &encoder->members);
     registry_task_seek(frozen, 0, &encoder->tasks);
@@ -87,10 +91,13 @@ static bool encode_head(struct snapshot_encoder *encoder, struct buf *out)
     }
     const struct event_log *events = registry_events(encoder->frozen);
     size_t start = record_begin(out, RECORD_HEAD);
-    buf_put_u32(out, SNAPSHOT_FORMAT);
+    buf_put_u32(out, encoder->level > 1 ? SNAPSHOT_FORMAT_2 : SNAPSHOT_FORMAT_1);
     buf_put_u64(out, registry_clock_ms(encoder->frozen));
     buf_put_u64(out, events->first);
     buf_put_u64(out, events->next);
+    if (encoder->level > 1) {
+        buf_put_u32(out, encoder->level);
+    }
     record_end(out, start);
     return true;
 }
@@ -127,6 +134,9 @@ static bool encode_member(struct snapshot_encoder *encoder, struct buf *out)
     buf_put_text(out, member->address);
     buf_put_text(out, member->peer_address);
     buf_put_text(out, member->version);
+    if (encoder->level > 1) {
+        buf_put_u8(out, member->draining ? 1 : 0);
+    }
     record_end(out, start);
     return true;
 }
@@ -231,6 +241,7 @@ struct snapshot_decoder {
     enum record_kind last; /* records never go back */
     uint64_t order;        /* of the last one within its kind: they only grow */
     uint64_t next;         /* what the head says the numbering ends at */
+    uint32_t level;        /* what the head says is the cluster's feature level */
     enum err_code code;    /* what a record that is wrong is answered with */
     bool ended;
 };
@@ -278,12 +289,21 @@ static const char *decode_head(struct snapshot_decoder *decoder, struct cursor *
     uint64_t clock_ms = cursor_u64(cursor);
     uint64_t first = cursor_u64(cursor);
     decoder->next = cursor_u64(cursor);
-    if (format != SNAPSHOT_FORMAT) {
-        return unsupported(decoder, "a format that this build does not know");
+    if (format != SNAPSHOT_FORMAT_1 && format != SNAPSHOT_FORMAT_2) {
+        return unsupported(decoder, "a format that this muster does not know: upgrade "
+                                    "it");
     }
-    if (!cursor_done(cursor) || first == 0 || first > decoder->next) {
+    decoder->level = format == SNAPSHOT_FORMAT_2 ? cursor_u32(cursor) : 1;
+    if (cursor_ok(cursor) && decoder->level > COMMAND_LEVEL) {
+        return unsupported(decoder,
+                           "a feature level that this muster does not know: upgrade "
+                           "it");
+    }
+    if (!cursor_done(cursor) || first == 0 || first > decoder->next ||
+        (format == SNAPSHOT_FORMAT_2 && decoder->level < 2)) {
         return "a damaged head";
     }
+    registry_restore_level(decoder->registry, decoder->level);
     registry_restore_clock(decoder->registry, clock_ms);
     registry_restore_events(decoder->registry, first);
     return NULL;
@@ -327,11 +347,12 @@ static const char *decode_member(struct snapshot_decoder *decoder,
     draft.address = texts[1];
     draft.peer_address = texts[2];
     draft.version = texts[3];
-    bool sound = cursor_done(cursor) && draft.id > decoder->order &&
+    uint8_t draining = decoder->level > 1 ? cursor_u8(cursor) : 0;
+    bool sound = cursor_done(cursor) && draining <= 1 && draft.id > decoder->order &&
                  member_draft_sound(&draft) && revision > 0 && revision < decoder->next;
     if (sound) {
         decoder->order = draft.id;
-        registry_restore_member(decoder->registry, &draft, revision);
+        registry_restore_member(decoder->registry, &draft, draining == 1, revision);
     }
     for (size_t i = 0; i < 4; i++) {
         mem_free(texts[i]);

@@ -30,6 +30,7 @@ enum err_code {
     ERR_CORRUPT = -15,         /* stored or received bytes are damaged */
     ERR_IO = -16,              /* the operating system refused */
     ERR_INTERNAL = -17,        /* a bug of ours */
+    ERR_LEVEL = -18,           /* above the cluster's feature level; nothing happened */
 };
 
 struct err {

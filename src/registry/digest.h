@@ -21,6 +21,7 @@ enum digest_kind {
     DIGEST_SETTING = 3,
     DIGEST_EVENT = 4,
     DIGEST_STATE = 5,
+    DIGEST_LEVEL = 6,
 };
 
 /* What is counted: the item's numbers, in an order that is always the same, and its

@@ -11,6 +11,7 @@ struct member {
     uint32_t refs;
     uint64_t id;         /* the node's Raft id */
     uint32_t level;      /* highest feature level it knows */
+    bool draining;       /* it is to lead only if no other can */
     uint64_t revision;   /* sequence of its last change */
     const char *name;    /* all strings inside this allocation */
     const char *address; /* its API as clients reach it, "10.0.0.1:8558"; may be "" */
@@ -33,7 +34,8 @@ struct member_draft {
 bool member_draft_sound(const struct member_draft *draft);
 
 /* Copies the texts; the draft is sound. One reference, the caller's. */
-struct member *member_new(const struct member_draft *draft, uint64_t revision);
+struct member *member_new(const struct member_draft *draft, bool draining,
+                          uint64_t revision);
 struct member *member_ref(struct member *member);
 void member_unref(struct member *member);
 

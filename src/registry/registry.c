@@ -15,6 +15,7 @@ struct registry {
     struct settings settings;
     struct event_log events;
     uint64_t clock_ms;
+    uint32_t level;
     size_t enabled_count;
     struct digest digest; /* of tasks, members and settings */
 };
@@ -78,11 +79,11 @@ static void task_digest(struct registry *registry, digest_fn *apply,
 static void member_digest(struct registry *registry, digest_fn *apply,
                           const struct member *member)
 {
-    uint64_t numbers[] = {member->id, member->revision, member->level};
+    uint64_t numbers[] = {member->id, member->revision, member->level, 1};
     struct digest_item item = {
         .kind = DIGEST_MEMBER,
         .numbers = numbers,
-        .number_count = 3,
+        .number_count = member->draining ? 4 : 3,
         .content = member->name,
         .len = (size_t)(member->version + strlen(member->version) - member->name),
     };
@@ -112,6 +113,7 @@ static void setting_digest(struct registry *registry, digest_fn *apply,
 struct registry *registry_new(void)
 {
     struct registry *registry = mem_zalloc(sizeof *registry);
+    registry->level = 1;
     map_init(&registry->tasks, &task_map);
     map_init(&registry->created, &task_map);
     map_init(&registry->members, &member_map);
@@ -163,6 +165,11 @@ uint64_t registry_clock_ms(const struct registry *registry)
     return registry->clock_ms;
 }
 
+uint32_t registry_level(const struct registry *registry)
+{
+    return registry->level;
+}
+
 struct digest registry_digest(const struct registry *registry)
 {
     struct digest digest = {
@@ -177,6 +184,15 @@ struct digest registry_digest(const struct registry *registry)
         .number_count = 3,
     };
     digest_add(&digest, &item);
+    if (registry->level > 1) { /* the first level counts as nothing, as it always did */
+        uint64_t level[] = {registry->level};
+        item = (struct digest_item){
+            .kind = DIGEST_LEVEL,
+            .numbers = level,
+            .number_count = 1,
+        };
+        digest_add(&digest, &item);
+    }
     return digest;
 }
 
@@ -291,6 +307,13 @@ void registry_tick(struct registry *registry, uint64_t clock_ms)
     }
 }
 
+void registry_level_set(struct registry *registry, uint32_t level)
+{
+    if (level > registry->level) {
+        registry->level = level;
+    }
+}
+
 int registry_task_create(struct registry *registry, const struct change *change,
                          const struct task_draft *draft)
 {
@@ -350,9 +373,10 @@ int registry_task_delete(struct registry *registry, const struct change *change,
     return 0;
 }
 
-/* {"id":"…","name":"…"}: the name of a member has been checked at the door of its node,
- * but a quote in it must not break the object. */
-static void member_data(struct buf *out, uint64_t id, const char *name)
+/* {"id":"…","name":"…"}, with `more` before its end: the name of a member has been
+ * checked at the door of its node, but a quote in it must not break the object. */
+static void member_data(struct buf *out, uint64_t id, const char *name,
+                        const char *more)
 {
     buf_printf(out, "{\"id\":\"%" PRIu64 "\",\"name\":\"", id);
     for (const char *at = name; *at != '\0'; at++) {
@@ -363,7 +387,8 @@ static void member_data(struct buf *out, uint64_t id, const char *name)
             buf_put_u8(out, c);
         }
     }
-    buf_put(out, "\"}", 3); /* with the terminator */
+    buf_printf(out, "\"%s}", more);
+    buf_put_u8(out, '\0');
 }
 
 static bool member_same(const struct member *member, const struct member_draft *draft)
@@ -376,11 +401,11 @@ static bool member_same(const struct member *member, const struct member_draft *
 
 static void registry_member_event(struct registry *registry,
                                   const struct change *change, enum event_type type,
-                                  uint64_t id, const char *name)
+                                  const struct member *member, const char *more)
 {
     struct buf data;
     buf_init(&data);
-    member_data(&data, id, name);
+    member_data(&data, member->id, member->name, more);
     registry_event(registry, change, type, "", (const char *)data.data);
     buf_close(&data);
 }
@@ -407,10 +432,39 @@ int registry_member_set(struct registry *registry, const struct change *change,
     if (old != NULL && member_same(old, draft)) {
         return 0;
     }
-    struct member *member = member_new(draft, registry_next(registry));
+    struct member *member =
+        member_new(draft, old != NULL && old->draining, registry_next(registry));
     registry_member_event(registry, change,
                           old != NULL ? EVENT_MEMBER_UPDATED : EVENT_MEMBER_JOINED,
-                          draft->id, draft->name);
+                          member, "");
+    registry_put_member(registry, member);
+    return 0;
+}
+
+int registry_member_drain(struct registry *registry, const struct change *change,
+                          uint64_t id, bool draining)
+{
+    if (registry->level < 2) { /* no snapshot of the first level can tell it */
+        return ERR_LEVEL;
+    }
+    const struct member *old = registry_member(registry, id);
+    if (old == NULL) {
+        return ERR_NOT_FOUND;
+    }
+    if (old->draining == draining) {
+        return 0;
+    }
+    struct member_draft draft = {
+        .id = old->id,
+        .level = old->level,
+        .name = old->name,
+        .address = old->address,
+        .peer_address = old->peer_address,
+        .version = old->version,
+    };
+    struct member *member = member_new(&draft, draining, registry_next(registry));
+    registry_member_event(registry, change, EVENT_MEMBER_UPDATED, member,
+                          draining ? ",\"draining\":true" : ",\"draining\":false");
     registry_put_member(registry, member);
     return 0;
 }
@@ -425,7 +479,7 @@ int registry_member_delete(struct registry *registry, const struct change *chang
     uint8_t key[KEY_BYTES];
     key_of(id, key);
     member_digest(registry, digest_remove, old);
-    registry_member_event(registry, change, EVENT_MEMBER_LEFT, id, old->name);
+    registry_member_event(registry, change, EVENT_MEMBER_LEFT, old, "");
     map_delete(&registry->members, key, sizeof key);
     return 0;
 }
@@ -502,9 +556,15 @@ void registry_restore_task(struct registry *registry, const struct task_draft *d
 }
 
 void registry_restore_member(struct registry *registry,
-                             const struct member_draft *draft, uint64_t revision)
+                             const struct member_draft *draft, bool draining,
+                             uint64_t revision)
 {
-    registry_put_member(registry, member_new(draft, revision));
+    registry_put_member(registry, member_new(draft, draining, revision));
+}
+
+void registry_restore_level(struct registry *registry, uint32_t level)
+{
+    registry->level = level;
 }
 
 void registry_restore_events(struct registry *registry, uint64_t next)

@@ -45,6 +45,8 @@ void registry_thaw(const struct registry *frozen); /* give a frozen view back */
 /* --- questions (any thread may read a frozen view while the loop holds it) --- */
 uint64_t registry_sequence(const struct registry *registry); /* of the last event */
 uint64_t registry_clock_ms(const struct registry *registry); /* replicated clock */
+/* Feature level of the cluster, from 1: every member knows the commands up to it. */
+uint32_t registry_level(const struct registry *registry);
 struct digest registry_digest(const struct registry *registry);
 const struct event_log *registry_events(const struct registry *registry);
 
@@ -73,6 +75,9 @@ const struct member *registry_member_next(struct map_cursor *cursor);
 /* Advance the replicated clock; a value that is not larger is ignored. */
 void registry_tick(struct registry *registry, uint64_t clock_ms);
 
+/* Raise the feature level; one that is not higher is ignored. Bookkeeping: no event. */
+void registry_level_set(struct registry *registry, uint32_t level);
+
 /* ERR_INVALID if task_draft_sound() says no, ERR_EXISTS if the name is taken. One
  * event, task.created. */
 int registry_task_create(struct registry *registry, const struct change *change,
@@ -85,12 +90,17 @@ int registry_task_enable(struct registry *registry, const struct change *change,
 int registry_task_delete(struct registry *registry, const struct change *change,
                          const char *name, size_t name_len);
 /* Insert or replace the row of draft->id: one event, member.joined or member.updated;
- * none when nothing differs. ERR_INVALID if member_draft_sound() says no. */
+ * none when nothing differs. Whether it drains stays as it is; a new one does not.
+ * ERR_INVALID if member_draft_sound() says no. */
 int registry_member_set(struct registry *registry, const struct change *change,
                         const struct member_draft *draft);
 /* ERR_NOT_FOUND. One event, member.left. */
 int registry_member_delete(struct registry *registry, const struct change *change,
                            uint64_t id);
+/* ERR_LEVEL below level 2, ERR_NOT_FOUND. One event, member.updated; none if it is so
+ * already. */
+int registry_member_drain(struct registry *registry, const struct change *change,
+                          uint64_t id, bool draining);
 /* Change a replicated setting by name (registry/settings.h): ERR_NOT_FOUND for an
  * unknown name, ERR_INVALID out of its bounds. One event, setting.changed; none if it
  * has that value already. */
@@ -116,7 +126,9 @@ void registry_restore_setting(struct registry *registry, enum setting setting,
 void registry_restore_task(struct registry *registry, const struct task_draft *draft,
                            uint64_t created, uint64_t revision);
 void registry_restore_member(struct registry *registry,
-                             const struct member_draft *draft, uint64_t revision);
+                             const struct member_draft *draft, bool draining,
+                             uint64_t revision);
+void registry_restore_level(struct registry *registry, uint32_t level);
 /* The numbering starts with `next`; the kept events follow in order, without a gap. */
 void registry_restore_events(struct registry *registry, uint64_t next);
 void registry_restore_event(struct registry *registry, const struct event *event);

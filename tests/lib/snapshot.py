@@ -19,14 +19,14 @@ class Record:
     def numbers(self, layout):
         return struct.unpack_from("<" + layout, self.body)
 
-    def texts(self, at):
-        """The blobs from `at` on."""
+    def texts(self, at, behind=0):
+        """The blobs from `at` on, but for as many bytes `behind` them."""
         found = []
-        while at < len(self.body):
+        while at < len(self.body) - behind:
             length, = struct.unpack_from("<I", self.body, at)
             found.append(self.body[at + 4:at + 4 + length].decode())
             at += 4 + length
-        assert at == len(self.body)
+        assert at == len(self.body) - behind
         return found
 
     def sealed(self):
@@ -50,7 +50,12 @@ class Snapshot:
         kinds = [record.kind for record in self.records]
         assert kinds == sorted(kinds) and kinds[0] == HEAD and kinds[-1] == END
         assert self.records[-1].numbers("Q") == (len(self.records) - 1,)
-        self.clock, self.first, self.next = self.records[0].numbers("4xQQQ")
+        head = self.records[0]
+        self.format, self.clock, self.first, self.next = head.numbers("IQQQ")
+        self.level = 1
+        if self.format == 2:
+            self.level, = head.numbers("28xI")
+            assert self.level > 1
         assert self.next == self.first + len(self.of(EVENT))
 
     def of(self, kind):
@@ -60,4 +65,4 @@ class Snapshot:
         return [record.texts(21)[0] for record in self.of(TASK)]
 
     def members(self):
-        return [record.texts(20)[0] for record in self.of(MEMBER)]
+        return [record.texts(20, self.format - 1)[0] for record in self.of(MEMBER)]

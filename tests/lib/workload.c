@@ -23,6 +23,12 @@ static void workload_member(struct workload *workload, struct command *command)
         command->member_delete.id = id;
         return;
     }
+    if (sim_random_chance(&workload->random, 20)) {
+        command->type = COMMAND_MEMBER_DRAIN;
+        command->member_drain.id = id;
+        command->member_drain.draining = sim_random_chance(&workload->random, 50);
+        return;
+    }
     command->type = COMMAND_MEMBER_SET;
     command->member_set.id = id;
     command->member_set.level = 1;
@@ -42,7 +48,12 @@ static void workload_setting(struct workload *workload, struct command *command)
         {"task_events", 0},      {"ready_lag", 900},
         {"nothing", 0},
     };
-    uint64_t which = sim_random_below(&workload->random, 5);
+    uint64_t which = sim_random_below(&workload->random, 6);
+    if (which == 5) {
+        command->type = COMMAND_LEVEL_SET;
+        command->level_set.level = (uint32_t)sim_random_below(&workload->random, 3);
+        return;
+    }
     command->type = COMMAND_SETTING_SET;
     command->setting_set.name = text_of(settings[which].name);
     command->setting_set.value =

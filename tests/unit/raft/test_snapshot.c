@@ -49,6 +49,17 @@ static void put_head(uint32_t format, uint64_t first, uint64_t next)
     end();
 }
 
+static void put_head_2(uint32_t level, uint64_t first, uint64_t next)
+{
+    begin(1);
+    buf_put_u32(&bytes, 2);
+    buf_put_u64(&bytes, 77);
+    buf_put_u64(&bytes, first);
+    buf_put_u64(&bytes, next);
+    buf_put_u32(&bytes, level);
+    end();
+}
+
 static void put_setting(const char *name, uint64_t value)
 {
     begin(2);
@@ -57,7 +68,7 @@ static void put_setting(const char *name, uint64_t value)
     end();
 }
 
-static void put_member(uint64_t id, uint64_t revision)
+static void put_member_texts(uint64_t id, uint64_t revision)
 {
     begin(3);
     buf_put_u64(&bytes, id);
@@ -66,6 +77,18 @@ static void put_member(uint64_t id, uint64_t revision)
     for (int i = 0; i < 4; i++) {
         buf_put_text(&bytes, "x");
     }
+}
+
+static void put_member(uint64_t id, uint64_t revision)
+{
+    put_member_texts(id, revision);
+    end();
+}
+
+static void put_member_2(uint64_t id, uint64_t revision, uint8_t draining)
+{
+    put_member_texts(id, revision);
+    buf_put_u8(&bytes, draining);
     end();
 }
 
@@ -187,11 +210,47 @@ static void the_smallest_and_a_full_one_are_taken(void **state)
     assert_taken();
 }
 
+static void one_of_the_second_level_tells_it_and_who_drains(void **state)
+{
+    (void)state;
+    put_head_2(2, 4, 4);
+    put_member_2(1, 1, 0);
+    put_member_2(2, 3, 1);
+    put_end();
+    assert_taken();
+    struct err err;
+    put_head_2(2, 4, 4);
+    put_member_2(1, 1, 0);
+    put_member_2(2, 3, 1);
+    put_end();
+    struct registry *registry = restored(&err);
+    assert_int_equal(registry_level(registry), 2);
+    assert_false(registry_member(registry, 1)->draining);
+    assert_true(registry_member(registry, 2)->draining);
+    registry_free(registry);
+    start_anew();
+    put_head_2(3, 1, 1);
+    assert_refused(ERR_UNSUPPORTED, "upgrade it");
+    put_head_2(1, 1, 1); /* has a format of its own */
+    assert_refused(ERR_CORRUPT, "a damaged head");
+    put_head(2, 1, 1); /* and no level */
+    assert_refused(ERR_CORRUPT, "a damaged head");
+    put_head_2(2, 4, 4);
+    put_member_2(1, 1, 2);
+    assert_refused(ERR_CORRUPT, "member");
+    put_head_2(2, 4, 4);
+    put_member(1, 1);
+    assert_refused(ERR_CORRUPT, "member");
+    put_head(1, 4, 4);
+    put_member_2(1, 1, 0);
+    assert_refused(ERR_CORRUPT, "member");
+}
+
 static void what_a_newer_build_wrote_is_unsupported_not_damaged(void **state)
 {
     (void)state;
-    put_head(2, 1, 1);
-    assert_refused(ERR_UNSUPPORTED, "a format that this build does not know");
+    put_head(3, 1, 1);
+    assert_refused(ERR_UNSUPPORTED, "a format that this muster does not know");
     put_head(1, 1, 1);
     put_setting("from_the_future", 1);
     assert_refused(ERR_UNSUPPORTED, "a setting that this build does not know");
@@ -408,6 +467,7 @@ int main(void)
 #define CASE(name) cmocka_unit_test_teardown(name, teardown)
     const struct CMUnitTest tests[] = {
         CASE(the_smallest_and_a_full_one_are_taken),
+        CASE(one_of_the_second_level_tells_it_and_who_drains),
         CASE(what_a_newer_build_wrote_is_unsupported_not_damaged),
         CASE(records_stand_in_their_order),
         CASE(numbers_that_cannot_be_are_refused),

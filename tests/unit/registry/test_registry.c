@@ -275,6 +275,54 @@ static void a_member_row_is_set_changed_and_taken_away(void **state)
     assert_int_equal(registry_sequence(registry), 8);
 }
 
+static void a_member_drains_through_changes_of_its_row_and_until_it_is_told(
+    void **state)
+{
+    struct registry *registry = *state;
+    struct member_draft draft = member_of(7, "n1");
+    assert_int_equal(registry_member_drain(registry, &somebody, 7, true), ERR_LEVEL);
+    registry_level_set(registry, 2);
+    assert_int_equal(registry_member_drain(registry, &somebody, 7, true),
+                     ERR_NOT_FOUND);
+    registry_member_set(registry, &somebody, &draft);
+    struct digest digest = registry_digest(registry);
+    assert_int_equal(registry_member_drain(registry, &somebody, 7, false), 0);
+    assert_unchanged(registry, 1, digest);
+    assert_int_equal(registry_member_drain(registry, &somebody, 7, true), 0);
+    assert_event(registry, EVENT_MEMBER_UPDATED, "",
+                 "{\"id\":\"7\",\"name\":\"n1\",\"draining\":true}");
+    assert_int_equal(registry_member(registry, 7)->revision, 2);
+    digest = registry_digest(registry);
+    assert_int_equal(registry_member_drain(registry, &somebody, 7, true), 0);
+    assert_int_equal(registry_member_set(registry, &somebody, &draft), 0);
+    assert_unchanged(registry, 2, digest);
+    draft.version = "0.2.0";
+    registry_member_set(registry, &somebody, &draft);
+    assert_true(registry_member(registry, 7)->draining);
+    assert_int_equal(registry_member_drain(registry, &somebody, 7, false), 0);
+    assert_event(registry, EVENT_MEMBER_UPDATED, "",
+                 "{\"id\":\"7\",\"name\":\"n1\",\"draining\":false}");
+    assert_false(registry_member(registry, 7)->draining);
+}
+
+static void the_level_rises_without_an_event_and_never_falls(void **state)
+{
+    struct registry *registry = *state;
+    struct digest digest = registry_digest(registry);
+    assert_int_equal(registry_level(registry), 1);
+    registry_level_set(registry, 0);
+    registry_level_set(registry, 1);
+    assert_unchanged(registry, 0, digest);
+    registry_level_set(registry, 3);
+    assert_int_equal(registry_level(registry), 3);
+    assert_int_equal(registry_sequence(registry), 0);
+    assert_false(digest_equal(digest, registry_digest(registry)));
+    registry_level_set(registry, 2);
+    assert_int_equal(registry_level(registry), 3);
+    assert_int_equal(registry_recover(registry, &somebody), 0);
+    assert_int_equal(registry_level(registry), 3);
+}
+
 static void members_are_listed_by_id(void **state)
 {
     struct registry *registry = *state;
@@ -605,6 +653,8 @@ int main(void)
         RULE(tasks_are_listed_in_the_order_of_their_creation),
         RULE(enabled_is_spliced_into_the_text),
         RULE(a_member_row_is_set_changed_and_taken_away),
+        RULE(a_member_drains_through_changes_of_its_row_and_until_it_is_told),
+        RULE(the_level_rises_without_an_event_and_never_falls),
         RULE(members_are_listed_by_id),
         RULE(a_member_without_an_id_or_with_endless_texts_is_refused),
         RULE(a_quote_in_a_members_name_stays_inside_its_string),
