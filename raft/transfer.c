@@ -1,11 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*   sender    IDLE ──wanted──▶ ASKING ──ack──▶ READING ──read──▶ SENT ──ack──▶ READING
- * … ▲                 └──────────────┴── done, refused, silence ─────┘ receiver  IDLE
- * ──begin──▶ WAITING ──piece──▶ WRITING ──written──▶ WAITING … ▲               │ └─ all
- * there ─▶ SEALING ─▶ INSTALLING └── silence ────┴── the engine has no use for it, or
- * it is installed ──┘
+/* sender:
  *
- * Failure modes: a lost frame, a peer or a leader that goes: the deadline ends either
+ *   IDLE ──wanted──▶ ASKING ──answer──▶ READING ──read──▶ SENT ──answer──▶ READING ...
+ *     ▲                 └─────────────────┴─────────────────┘
+ *     └── all there, refused, silence, its time is over, leadership lost ──┘
+ *
+ * receiver:
+ *
+ *   IDLE ──begin──▶ WAITING ──piece──▶ WRITING ──written──▶ WAITING ...
+ *     ▲                │                  └──all there──▶ SEALING ──▶ INSTALLING
+ *     │                └── silence, its time is over ──┐    │            │
+ *     └────────────────────────────────────────────────┴────┴── of no use, installed
+ *
+ * Two clocks end either side. Silence: no next piece, or no answer to one, for
+ * TRANSFER_SILENCE_MS. And the whole: silence alone would let who sends or answers a
+ * piece just in time hold the other, and the snapshot's file, for hours. The last
+ * answer comes when all is synced and read again, which takes as long as there is much:
+ * no silence ends that, only a second time as long as the first.
+ *
+ * Failure modes: a lost frame, a peer or a leader that goes: a deadline ends either
  * side, and the engine asks again. A full disk ends the receipt. Leadership lost ends
  * the sending. */
 #include "raft/transfer.h"
@@ -18,9 +31,6 @@
 #include "base/mem.h"
 #include "raft/frame.h"
 #include "raft/membership.h"
-
-#define TRANSFER_PIECE_BYTES (256 * 1024)
-#define TRANSFER_SILENCE_MS  10000
 
 enum sender_state { SENDER_IDLE, SENDER_ASKING, SENDER_READING, SENDER_SENT };
 enum receiver_state {
@@ -42,8 +52,9 @@ struct sender {
     struct store_pin *pin;
     uint64_t total;
     uint64_t offset; /* of the piece under way */
+    uint64_t due_ms; /* for all but the last answer */
     uint8_t *piece;
-    struct clock_timer silence;
+    struct clock_timer deadline;
 };
 
 struct receiver {
@@ -54,9 +65,10 @@ struct receiver {
     uint64_t term;
     uint64_t total;
     uint64_t at;
+    uint64_t due_ms; /* for all but the sealing */
     size_t piece_len;
     struct snapshot_meta meta;
-    struct clock_timer silence;
+    struct clock_timer deadline;
 };
 
 struct transfer {
@@ -78,18 +90,38 @@ static void transfer_send(struct transfer *transfer, uint64_t to, struct buf *ou
     bytes_unref(frame);
 }
 
-static void silence_restart(struct transfer *transfer, struct clock_timer *timer)
+uint64_t transfer_whole_ms(uint64_t content_bytes)
 {
-    clock_timer_start(transfer->clock, timer,
-                      clock_now_ms(transfer->clock) + TRANSFER_SILENCE_MS);
+    uint64_t pieces = content_bytes / TRANSFER_PIECE_BYTES +
+                      (content_bytes % TRANSFER_PIECE_BYTES != 0);
+    if (pieces > (UINT32_MAX - TRANSFER_SILENCE_MS) / TRANSFER_PIECE_MS) {
+        return UINT32_MAX; /* `content_bytes` is a peer's word; seven weeks */
+    }
+    return TRANSFER_SILENCE_MS + pieces * TRANSFER_PIECE_MS;
 }
 
-/* --- sending
- * ------------------------------------------------------------------------------ */
+/* Until the next piece, or the answer to one. */
+static void deadline_piece(struct transfer *transfer, struct clock_timer *timer,
+                           uint64_t due_ms)
+{
+    uint64_t silence_ms = clock_now_ms(transfer->clock) + TRANSFER_SILENCE_MS;
+    clock_timer_start(transfer->clock, timer,
+                      silence_ms < due_ms ? silence_ms : due_ms);
+}
+
+/* Until the receiver has sealed it. */
+static void deadline_seal(struct transfer *transfer, struct clock_timer *timer,
+                          uint64_t due_ms, uint64_t content_bytes)
+{
+    clock_timer_start(transfer->clock, timer,
+                      due_ms + transfer_whole_ms(content_bytes));
+}
+
+/* --- sending --------------------------------------------------------------------- */
 
 static void sender_end(struct sender *sender)
 {
-    clock_timer_stop(sender->transfer->clock, &sender->silence);
+    clock_timer_stop(sender->transfer->clock, &sender->deadline);
     if (sender->state ==
         SENDER_READING) { /* the buffer is the store's until it answers */
         sender->given_up = true;
@@ -111,9 +143,13 @@ static bool sender_leads(const struct sender *sender)
     return engine_role(engine) == ENGINE_LEADER && engine_term(engine) == sender->term;
 }
 
-static void sender_silent(struct clock_timer *timer)
+static void sender_late(struct clock_timer *timer)
 {
-    sender_end(timer->owner);
+    struct sender *sender = timer->owner;
+    log_warn("snapshot for node %llu: given up at byte %llu of %llu, no answer in time",
+             (unsigned long long)sender->to, (unsigned long long)sender->offset,
+             (unsigned long long)sender->total);
+    sender_end(sender);
 }
 
 void transfer_wanted(struct transfer *transfer, uint64_t to)
@@ -140,8 +176,11 @@ void transfer_wanted(struct transfer *transfer, uint64_t to)
     free_one->to = to;
     free_one->id = clock_random(transfer->clock);
     free_one->term = engine_term(transfer->engine);
+    free_one->offset = 0;
     free_one->piece = mem_alloc(TRANSFER_PIECE_BYTES);
-    silence_restart(transfer, &free_one->silence);
+    free_one->due_ms =
+        clock_now_ms(transfer->clock) + transfer_whole_ms(free_one->total);
+    deadline_piece(transfer, &free_one->deadline, free_one->due_ms);
     struct buf out;
     buf_init(&out);
     buf_put_u8(&out, FRAME_SNAPSHOT);
@@ -203,12 +242,16 @@ static void sender_acked(struct sender *sender, uint64_t next, uint8_t word)
     size_t len = left < TRANSFER_PIECE_BYTES ? (size_t)left : TRANSFER_PIECE_BYTES;
     sender->offset = next;
     sender->state = SENDER_READING;
-    silence_restart(sender->transfer, &sender->silence);
+    if (len == left) {
+        deadline_seal(sender->transfer, &sender->deadline, sender->due_ms,
+                      sender->total);
+    } else {
+        deadline_piece(sender->transfer, &sender->deadline, sender->due_ms);
+    }
     store_snapshot_read(sender->pin, next, sender->piece, len, sender_read, sender);
 }
 
-/* --- receiving
- * ------------------------------------------------------------------------------ */
+/* --- receiving ------------------------------------------------------------------- */
 
 static void receiver_ack(struct transfer *transfer, uint64_t to, uint64_t id,
                          uint64_t next, enum ack_word word)
@@ -233,15 +276,21 @@ static void receiver_abort(struct transfer *transfer)
     receiver->stale =
         receiver->state == RECEIVER_WRITING || receiver->state == RECEIVER_SEALING;
     receiver->state = RECEIVER_IDLE;
-    clock_timer_stop(transfer->clock, &receiver->silence);
+    clock_timer_stop(transfer->clock, &receiver->deadline);
     bytes_unref(receiver->meta.configuration);
     receiver->meta.configuration = NULL;
     store_receive_abort(transfer->store);
 }
 
-static void receiver_silent(struct clock_timer *timer)
+static void receiver_late(struct clock_timer *timer)
 {
-    receiver_abort(timer->owner);
+    struct transfer *transfer = timer->owner;
+    log_warn(
+        "snapshot of node %llu: given up at byte %llu of %llu, it comes too slowly",
+        (unsigned long long)transfer->receiver.from,
+        (unsigned long long)transfer->receiver.at,
+        (unsigned long long)transfer->receiver.total);
+    receiver_abort(transfer);
 }
 
 static void receiver_installed(void *owner, int result)
@@ -264,7 +313,7 @@ static void receiver_sealed(void *owner, int result)
         receiver->stale = false;
         return;
     }
-    clock_timer_stop(transfer->clock, &receiver->silence);
+    clock_timer_stop(transfer->clock, &receiver->deadline);
     if (result != 0) {
         receiver_ack(transfer, receiver->from, receiver->id, receiver->at, ACK_REFUSED);
         receiver->state = RECEIVER_WAITING;
@@ -299,6 +348,7 @@ static void receiver_written(void *owner, int result)
     receiver->at += receiver->piece_len;
     if (receiver->at == receiver->total) {
         receiver->state = RECEIVER_SEALING;
+        deadline_seal(transfer, &receiver->deadline, receiver->due_ms, receiver->total);
         store_receive_seal(transfer->store, receiver_sealed, transfer);
         return;
     }
@@ -347,8 +397,9 @@ static int receiver_begin(struct transfer *transfer, uint64_t from,
     receiver->total = total;
     receiver->at = 0;
     receiver->meta = meta;
+    receiver->due_ms = clock_now_ms(transfer->clock) + transfer_whole_ms(total);
     store_receive_begin(transfer->store, &meta);
-    silence_restart(transfer, &receiver->silence);
+    deadline_piece(transfer, &receiver->deadline, receiver->due_ms);
     receiver_ack(transfer, from, id, 0, ACK_MORE);
     return 0;
 }
@@ -372,14 +423,12 @@ static int receiver_piece(struct transfer *transfer, uint64_t from,
     }
     receiver->state = RECEIVER_WRITING;
     receiver->piece_len = len;
-    silence_restart(transfer, &receiver->silence);
+    deadline_piece(transfer, &receiver->deadline, receiver->due_ms);
     store_receive_put(transfer->store, data, len, receiver_written, transfer);
     return 0;
 }
 
-/* --- both
- * -------------------------------------------------------------------------------------
- */
+/* --- both ------------------------------------------------------------------------ */
 
 static int sender_frame(struct transfer *transfer, uint64_t from, struct cursor *cursor,
                         struct err *err)
@@ -431,11 +480,11 @@ struct transfer *transfer_new(struct clock *clock, struct store *store,
     transfer->owner = owner;
     for (size_t i = 0; i < LIMIT_MEMBERS; i++) {
         transfer->senders[i].transfer = transfer;
-        transfer->senders[i].silence =
-            (struct clock_timer){.fire = sender_silent, .owner = &transfer->senders[i]};
+        transfer->senders[i].deadline =
+            (struct clock_timer){.fire = sender_late, .owner = &transfer->senders[i]};
     }
-    transfer->receiver.silence =
-        (struct clock_timer){.fire = receiver_silent, .owner = transfer};
+    transfer->receiver.deadline =
+        (struct clock_timer){.fire = receiver_late, .owner = transfer};
     return transfer;
 }
 
@@ -443,9 +492,9 @@ void transfer_stop(struct transfer *transfer)
 {
     transfer->stopped = true;
     for (size_t i = 0; i < LIMIT_MEMBERS; i++) {
-        clock_timer_stop(transfer->clock, &transfer->senders[i].silence);
+        clock_timer_stop(transfer->clock, &transfer->senders[i].deadline);
     }
-    clock_timer_stop(transfer->clock, &transfer->receiver.silence);
+    clock_timer_stop(transfer->clock, &transfer->receiver.deadline);
 }
 
 void transfer_free(struct transfer *transfer)

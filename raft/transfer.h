@@ -18,6 +18,10 @@
 #include "raft/engine.h"
 #include "raft/store/store.h"
 
+#define TRANSFER_PIECE_BYTES (256 * 1024)
+#define TRANSFER_SILENCE_MS  10000 /* without the next piece, or an answer: over */
+#define TRANSFER_PIECE_MS    2000  /* for each, taken together */
+
 struct transfer;
 
 struct transfer_hooks {
@@ -35,6 +39,9 @@ void transfer_free(struct transfer *transfer); /* after the store is closed */
 
 /* As leader: peer `to` needs a snapshot. Ignored while one is on its way to it. */
 void transfer_wanted(struct transfer *transfer, uint64_t to);
+/* How long a transfer of so much may take, whatever comes; the receiver's sealing has
+ * as long again. */
+uint64_t transfer_whole_ms(uint64_t content_bytes);
 bool transfer_sending(const struct transfer *transfer);
 
 /* A frame of the kinds FRAME_SNAPSHOT…; ERR_CORRUPT: dropped, for the reason given. */
