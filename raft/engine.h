@@ -126,6 +126,8 @@ const struct entry *engine_entry(const struct engine *engine, uint64_t index);
 /* Leader, and an entry of its own term is applied: what it knows is all there is. */
 bool engine_settled(const struct engine *engine);
 void engine_membership(const struct engine *engine, struct membership *out);
+/* Index of the entry that says so, committed or not; 0: none. */
+uint64_t engine_configuration_index(const struct engine *engine);
 /* Of a member, while leading; 0 if not known. */
 uint64_t engine_match(const struct engine *engine, uint64_t id);
 /* Likewise: milliseconds since it answered in this term, UINT64_MAX: not yet; and did

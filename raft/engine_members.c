@@ -37,6 +37,12 @@ void engine_membership(const struct engine *engine, struct membership *out)
     }
 }
 
+uint64_t engine_configuration_index(const struct engine *engine)
+{
+    uint64_t uncommitted = engine->raft.configuration_uncommitted_index;
+    return uncommitted != 0 ? uncommitted : engine->raft.configuration_committed_index;
+}
+
 uint64_t engine_match(const struct engine *engine, uint64_t id)
 {
     raft_index match = 0;

@@ -33,6 +33,13 @@ enum frame_kind {
     FRAME_REMOVED = 50,
     FRAME_STALE = 51,
     FRAME_ACKED = 52,
+
+    /* raft/read_wire.c: the confirmed read index */
+    FRAME_READ_ASK = 80,
+    FRAME_READ_TERM = 81,
+    FRAME_READ_WANT = 82,
+    FRAME_READ_INDEX = 83,
+    FRAME_READ_END = 87, /* the last number that is kept for it */
 };
 
 #endif

@@ -127,6 +127,7 @@ static void node_turn(struct clock_task *task)
         keeper_look(node);
         node_tell_leadership(node);
     }
+    read_index_look(&node->reads);
 }
 
 /* Something was applied: a leader may be settled by it. */
@@ -139,6 +140,7 @@ static void node_progressed(void *owner)
     }
     compaction_look(&node->compaction, node->applier.applied,
                     transfer_sending(node->transfer));
+    read_index_look(&node->reads);
 }
 
 /* --- who it is, and who others are
@@ -207,7 +209,11 @@ static void node_link_frame(void *owner, uint64_t from, const uint8_t *data, siz
     if (sender != NULL && sender->stale) {
         return; /* its votes and its word are an old copy's */
     }
-    if (kind >= FRAME_WELCOME) {
+    if (kind >= FRAME_READ_ASK && kind <= FRAME_READ_END) {
+        if (node->phase == NODE_PHASE_MEMBER) {
+            rv = read_index_frame(&node->reads, from, data, len, &err);
+        }
+    } else if (kind >= FRAME_WELCOME) {
         rv = keeper_frame(node, from, data, len, &err);
     } else if (kind >= FRAME_OFFER) {
         if (node->phase == NODE_PHASE_FORMING) {
@@ -385,6 +391,7 @@ static void node_start_engine(struct node *node, struct store_found *found)
                 options.election_timeout_ms);
     handover_init(&node->handover, node->options.clock, node->engine,
                   options.election_timeout_ms, node_door_changed, node);
+    node_start_reads(node);
     keeper_start(node);
 }
 
@@ -579,6 +586,7 @@ static void node_quieten(struct node *node)
     clock_timer_stop(node->options.clock, &node->applier.more);
     if (node->engine != NULL) {
         handover_stop(&node->handover);
+        read_index_stop(&node->reads);
         keeper_stop(node);
         vigil_stop(&node->vigil);
         transfer_stop(node->transfer);

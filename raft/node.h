@@ -17,6 +17,7 @@
 #include "raft/fsm.h"
 #include "raft/link.h"
 #include "raft/propose.h"
+#include "raft/read_index.h"
 
 struct node;
 
@@ -142,6 +143,12 @@ int node_add_member(struct node *node, const char *name, node_change_cb done,
  * and the new leader is to be asked. */
 int node_remove_member(struct node *node, const char *name, node_change_cb done,
                        void *owner, struct err *err);
+
+/* Call `read->done` once this node may answer a linearizable read from its registry:
+ * what is applied then holds all that was acknowledged before this call
+ * (raft/read_index.h says how it ends otherwise). On any node. ERR_UNAVAILABLE: it is
+ * in no cluster; ERR_BUSY: too many wait. `done` is not called then. */
+int node_read_index(struct node *node, struct read_waiter *read, struct err *err);
 
 /* Leadership news; called on the loop when role, term or leader changed. */
 struct node_watch {

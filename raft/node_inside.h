@@ -13,6 +13,7 @@
 #include "raft/install.h"
 #include "raft/membership.h"
 #include "raft/node.h"
+#include "raft/read_index.h"
 #include "raft/store/store.h"
 #include "raft/transfer.h"
 #include "raft/roster.h"
@@ -71,6 +72,7 @@ struct node {
     struct compaction compaction;
     struct install install;
     struct transfer *transfer;
+    struct read_index reads;
     struct acquaintances others;
     struct clock_task turn;
     struct node_watch *watches;
@@ -88,6 +90,8 @@ void node_wake(void *node);                 /* its turn comes */
 void node_set_door(struct node *node);      /* open, hold or close door 1, as is due */
 void node_introduce(struct node *node);     /* tell peers who it is, again */
 void node_leave(struct node *node);         /* a leader says that it was removed */
+
+void node_start_reads(struct node *node); /* raft/node_read.c; there is an engine */
 
 /* What the member `id` says of itself now; false if it was not heard since this node
  * started. Borrowed. */

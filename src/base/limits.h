@@ -25,6 +25,9 @@
 #define LIMIT_BATCH_COMMANDS 1024
 #define LIMIT_BATCH_BYTES    (2u * 1024 * 1024)
 
+/* Reads that wait for the word of a majority */
+#define LIMIT_READS 4096
+
 /* Log and peers */
 #define LIMIT_ENTRY_BYTES      (4u * 1024 * 1024) /* one Raft entry */
 #define LIMIT_FRAME_BYTES      (8u * 1024 * 1024) /* one peer frame */
