@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the systems are loaded with: wrk, one thread, with a few lines of Lua; and what
-fills them before."""
-import asyncio
+"""What the systems are loaded with: wrk, one thread, with a few lines of Lua."""
 import re
 import subprocess
 
+from lib.fill import Failed
 from systems import processor_seconds
-
-FILLERS = 64
 
 COMMON = """
 local n = 0
@@ -87,10 +84,6 @@ end""",
 }
 
 
-class Failed(Exception):
-    """Some request was not answered as it should be."""
-
-
 def measure(system, script, seconds, connections, folder, run="x", count=0):
     """Requests a second, p50 and p99 in us, CPU of all nodes a request in us."""
     path = folder / "wrk.lua"
@@ -106,28 +99,3 @@ def measure(system, script, seconds, connections, folder, run="x", count=0):
         raise Failed(f"{script}: {errors} of {requests} requests failed:\n{out}")
     return {"rate": requests / (micros / 1e6), "cpu_us": spent / requests * 1e6,
             "p50_us": p50, "p99_us": p99, "requests": requests}
-
-
-async def _filler(host, port, numbers):
-    reader, writer = await asyncio.open_connection(host, port)
-    for number in numbers:
-        body = f'{{"task":{{"name":"g_{number}","description":"{"x" * 60}",' \
-               '"condition":{},"module":"./m"}}'
-        writer.write(f"POST /v1/tasks HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json"
-                     f"\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
-        head = await reader.readuntil(b"\r\n\r\n")
-        if not head.startswith(b"HTTP/1.1 201"):
-            raise Failed(f"g_{number}: {head!r}")
-        await reader.readexactly(int(re.search(rb"(?i)content-length: (\d+)", head)[1]))
-    writer.close()
-
-
-async def _fill(host, port, first, last):
-    numbers = iter(range(first, last + 1))  # shared: each connection takes the next
-    await asyncio.gather(*(_filler(host, port, numbers) for _ in range(FILLERS)))
-
-
-def fill(address, first, last):
-    """Make the tasks g_first … g_last."""
-    host, port = address.rsplit(":", 1)
-    asyncio.run(_fill(host, int(port), first, last))

@@ -15,7 +15,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests"))
 # pylint: disable=wrong-import-position
 from disk import bare_sync_us  # noqa: E402
 from failover import failover_ms  # noqa: E402
-from load import Failed, fill, measure  # noqa: E402
+from lib.fill import Failed, fill  # noqa: E402
+from load import measure  # noqa: E402
 from systems import Etcd, Muster, resident_kib  # noqa: E402
 
 CONNECTIONS = (1, 16, 64, 256)

@@ -66,3 +66,17 @@ class Snapshot:
 
     def members(self):
         return [record.texts(20, self.format - 1)[0] for record in self.of(MEMBER)]
+
+
+def task_records(data):
+    """The bytes of all task records together, and their number: nothing is judged, which
+    takes minutes where there are many."""
+    at, first, count = 0, None, 0
+    while True:
+        kind, length = struct.unpack_from("<BI", data, at)
+        if kind > TASK:
+            return data[at if first is None else first:at], count
+        if kind == TASK:
+            first = at if first is None else first
+            count += 1
+        at += 5 + length + 4
