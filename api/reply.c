@@ -205,6 +205,15 @@ void reply_wait_for_client(struct call *call)
                       clock_now_ms(call->api->options.clock) + LIMIT_ANSWER_MS);
 }
 
+/* Of an answer that goes on: nothing on the way may keep it. */
+static void put_live_type(h2o_req_t *req, const char *type, size_t len)
+{
+    h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE,
+                   "Content-Type", type, len);
+    h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CACHE_CONTROL,
+                   "Cache-Control", H2O_STRLIT("no-store"));
+}
+
 static void put_type(h2o_req_t *req, enum reply_type type)
 {
     switch (type) {
@@ -217,6 +226,12 @@ static void put_type(h2o_req_t *req, enum reply_type type)
     case REPLY_TYPE_BYTES:
         h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE,
                        "Content-Type", H2O_STRLIT("application/octet-stream"));
+        return;
+    case REPLY_TYPE_EVENTS:
+        put_live_type(req, H2O_STRLIT("text/event-stream"));
+        return;
+    case REPLY_TYPE_LINES:
+        put_live_type(req, H2O_STRLIT("application/x-ndjson"));
         return;
     }
 }

@@ -38,7 +38,13 @@ h2o_iovec_t reply_refusal(struct api *api, h2o_req_t *req, const char *format, .
 /* --- for api/stream.c --- */
 
 /* The answer's head, all but its length. The call is answered from here on. */
-enum reply_type { REPLY_TYPE_NONE, REPLY_TYPE_JSON, REPLY_TYPE_BYTES };
+enum reply_type {
+    REPLY_TYPE_NONE,
+    REPLY_TYPE_JSON,
+    REPLY_TYPE_BYTES,
+    REPLY_TYPE_EVENTS,
+    REPLY_TYPE_LINES
+};
 void reply_begin(struct call *call, int status, size_t bytes, enum reply_type type);
 
 /* Cut the connection if the client has not taken what is sent now in LIMIT_ANSWER_MS.

@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 
 #include "api/call.h"
+#include "api/muster/events.h"
 #include "api/refusal.h"
 #include "api/reply.h"
 #include "api/router.h"
@@ -258,6 +259,7 @@ int api_serve(struct api *api, struct node *node, struct err *err)
         return err_set(err, ERR_IO, "cannot listen on %s: %s", api->address,
                        uv_strerror(rv));
     }
+    event_streams_start(api);
     return 0;
 }
 
@@ -397,6 +399,7 @@ void api_stop(struct api *api, uint64_t drain_ms, void (*stopped)(void *owner),
         connection_shutdown(at, SHUT_RD);
     }
     refusal_stop(api);
+    event_streams_stop(api);
     if (api->connections != NULL) {
         clock_timer_start(api->options.clock, &api->drain,
                           clock_now_ms(api->options.clock) + drain_ms);

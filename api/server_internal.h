@@ -10,6 +10,7 @@
 
 struct call;
 struct connection;
+struct event_stream;
 struct lingering;
 struct stream;
 struct work;
@@ -37,8 +38,11 @@ struct api {
     struct stream *streams; /* api/stream.c: that wait for their turn */
     struct stream **last_stream;
     uv_idle_t stream_idle;
-    uint64_t stream_round;    /* uv_now() of the round ... */
-    uint64_t stream_spent_ns; /* ... and what turns have taken of it */
+    uint64_t stream_round;              /* uv_now() of the round ... */
+    uint64_t stream_spent_ns;           /* ... and what turns have taken of it */
+    struct event_stream *event_streams; /* api/muster/event_stream.c */
+    size_t event_stream_count;
+    struct fsm_watch feed;
     bool stopping;
     bool drained; /* stopping, and nothing new may wait for an outcome */
     bool listener_open;

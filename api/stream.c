@@ -2,14 +2,16 @@
 /*           ┌────────── nothing to send: all was skipped ─────────┐
  *           ▼                                                     │
  *   ──▶ WAITING ──a round has time left──▶ its turn ──h2o_send──▶ SENDING
- *           ▲                                 └──the end──▶ answered │
- *           └──────────────── the client has taken it ◀──────────────┘
+ *        ▲  ▲                                 │  └──the end──▶ answered │
+ *        │  └──────────────── the client has taken it ◀─────────────────┘
+ *        └─woken, or a heartbeat is due── RESTING ◀── nothing is there yet
  *
  * The answer begins with the first turn that has something to send; if that is also the
  * end, it has a length and no chunks. The request may end while its stream waits (the
  * drain of a stop): it then leaves the queue. */
 #include "api/stream.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "api/reply.h"
@@ -26,6 +28,9 @@ struct stream {
     bool ended;   /* the source has come to its end */
     bool first;   /* no item yet */
     bool waiting; /* in the queue */
+    bool sending; /* the client has not taken the last turn */
+    bool resting; /* the source has nothing */
+    uint64_t beat_ms;
     struct stream *next;
 };
 
@@ -78,7 +83,7 @@ static void stream_dispose(void *memory)
 static enum stream_step stream_step(struct stream *stream)
 {
     struct buf *out = &stream->out;
-    if (stream->source.form == STREAM_BYTES) {
+    if (stream->source.form != STREAM_JSON) {
         return stream->source.next(&stream->source, out);
     }
     size_t before = out->len;
@@ -92,6 +97,7 @@ static enum stream_step stream_step(struct stream *stream)
         stream->first = false;
         return step;
     case STREAM_SKIPPED:
+    case STREAM_REST:
         out->len = before;
         return step;
     case STREAM_END:
@@ -106,19 +112,36 @@ static enum stream_step stream_step(struct stream *stream)
 static void stream_fill(struct stream *stream)
 {
     uint64_t end_ns = uv_hrtime() + STREAM_TURN_US * 1000;
-    while (!stream->ended && stream->out.len - stream->taken < STREAM_TURN_BYTES &&
+    stream->resting = false;
+    while (!stream->ended && !stream->resting &&
+           stream->out.len - stream->taken < STREAM_TURN_BYTES &&
            uv_hrtime() < end_ns) {
-        stream->ended = stream_step(stream) == STREAM_END;
+        enum stream_step step = stream_step(stream);
+        stream->ended = step == STREAM_END;
+        stream->resting = step == STREAM_REST;
     }
+}
+
+static enum reply_type stream_type(const struct stream *stream)
+{
+    switch (stream->source.form) {
+    case STREAM_JSON:
+        return REPLY_TYPE_JSON;
+    case STREAM_BYTES:
+        return REPLY_TYPE_BYTES;
+    case STREAM_EVENTS:
+        return REPLY_TYPE_EVENTS;
+    case STREAM_LINES:
+        return REPLY_TYPE_LINES;
+    }
+    return REPLY_TYPE_NONE;
 }
 
 static void stream_begin(struct stream *stream)
 {
     h2o_req_t *req = stream->call->req;
     stream->begun = true;
-    reply_begin(stream->call, 200, stream->out.len,
-                stream->source.form == STREAM_JSON ? REPLY_TYPE_JSON
-                                                   : REPLY_TYPE_BYTES);
+    reply_begin(stream->call, 200, stream->out.len, stream_type(stream));
     if (stream->ended) {
         req->res.content_length = stream->out.len;
     } else if (req->version < 0x101) {
@@ -127,14 +150,53 @@ static void stream_begin(struct stream *stream)
     h2o_start_response(req, &stream->super);
 }
 
+static void stream_beat(struct clock_timer *timer)
+{
+    struct stream *stream = timer->owner;
+    buf_printf(&stream->out, "%s", stream->source.beat);
+    stream_wake(&stream->source);
+}
+
+/* Until it is woken: the timer that waited for the client beats now. */
+static void stream_rest(struct stream *stream)
+{
+    struct call *call = stream->call;
+    buf_close(&stream->out); /* there may be many, for hours */
+    buf_init(&stream->out);
+    call->timer.fire = stream_beat;
+    call->timer.owner = stream;
+    clock_timer_start(call->api->options.clock, &call->timer, stream->beat_ms);
+}
+
+static void stream_send(struct stream *stream)
+{
+    struct call *call = stream->call;
+    size_t left = stream->out.len - stream->taken;
+    stream->sent = left < STREAM_TURN_BYTES ? left : STREAM_TURN_BYTES;
+    bool last = stream->ended && stream->sent == left;
+    h2o_iovec_t piece =
+        h2o_iovec_init((char *)stream->out.data + stream->taken, stream->sent);
+    stream->beat_ms = clock_now_ms(call->api->options.clock) + LIMIT_STREAM_BEAT_MS;
+    h2o_send(call->req, &piece, stream->sent > 0,
+             last ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);
+}
+
 static void stream_turn(struct stream *stream)
 {
     struct call *call = stream->call;
     stream_fill(stream);
-    if (stream->out.len == 0) {
+    if (stream->out.len == 0 && stream->resting && !stream->begun) {
+        buf_printf(&stream->out, "%s", stream->source.beat); /* the head is to go out */
+    }
+    if (stream->out.len == 0 && stream->resting) {
+        stream_rest(stream);
+        return;
+    }
+    if (stream->out.len == 0 && !stream->ended) {
         stream_enqueue(call->api, stream);
         return;
     }
+    stream->sending = true;
     if (!stream->begun) {
         stream_begin(stream);
     } else {
@@ -142,15 +204,9 @@ static void stream_turn(struct stream *stream)
     }
     if (call->head) {
         h2o_send(call->req, NULL, 0, H2O_SEND_STATE_FINAL);
-        return;
+    } else {
+        stream_send(stream);
     }
-    size_t left = stream->out.len - stream->taken;
-    stream->sent = left < STREAM_TURN_BYTES ? left : STREAM_TURN_BYTES;
-    bool last = stream->ended && stream->sent == left;
-    h2o_iovec_t piece =
-        h2o_iovec_init((char *)stream->out.data + stream->taken, stream->sent);
-    h2o_send(call->req, &piece, 1,
-             last ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);
 }
 
 /* Is there time left in this round of the loop? */
@@ -191,6 +247,7 @@ static void stream_proceed(h2o_generator_t *super, h2o_req_t *req)
 {
     struct stream *stream = (struct stream *)(void *)super;
     (void)req;
+    stream->sending = false;
     stream->taken += stream->sent;
     if (stream->taken == stream->out.len) {
         buf_clear(&stream->out);
@@ -199,7 +256,7 @@ static void stream_proceed(h2o_generator_t *super, h2o_req_t *req)
     stream_enqueue(stream->source.api, stream);
 }
 
-void stream_start(struct call *call, struct stream_source *source)
+struct stream_source *stream_start(struct call *call, struct stream_source *source)
 {
     struct api *api = call->api;
     struct stream *stream =
@@ -216,6 +273,16 @@ void stream_start(struct call *call, struct stream_source *source)
         stream_run(api, stream);
     } else {
         stream_enqueue(api, stream);
+    }
+    return &stream->source;
+}
+
+void stream_wake(struct stream_source *source)
+{
+    struct stream *stream =
+        (struct stream *)(void *)((char *)source - offsetof(struct stream, source));
+    if (stream->resting && !stream->waiting && !stream->sending) {
+        stream_enqueue(source->api, stream);
     }
 }
 

@@ -22,12 +22,15 @@ struct api;
 enum stream_step {
     STREAM_ITEM,    /* one item is appended */
     STREAM_SKIPPED, /* looked at something that is not shown; nothing is appended */
+    STREAM_REST,    /* nothing is there yet: stream_wake() when there is */
     STREAM_END,     /* the end of the body is appended */
 };
 
 enum stream_form {
-    STREAM_JSON,  /* commas between the items, a newline at the end */
-    STREAM_BYTES, /* the items as they are */
+    STREAM_JSON,   /* commas between the items, a newline at the end */
+    STREAM_BYTES,  /* the items as they are */
+    STREAM_EVENTS, /* likewise, as text/event-stream */
+    STREAM_LINES,  /* likewise, as application/x-ndjson */
 };
 
 struct stream_source {
@@ -37,12 +40,17 @@ struct stream_source {
     void (*close)(struct stream_source *source); /* gives `arg` back; NULL: nothing */
     struct buf head;                             /* opens the body; taken over */
     struct map_cursor cursor;
-    void *arg;       /* in the request's pool, or for close(), or NULL */
-    struct api *api; /* set by stream_start() */
+    void *arg;        /* in the request's pool, or for close(), or NULL */
+    const char *beat; /* sent after LIMIT_STREAM_BEAT_MS of rest; needed for that */
+    struct api *api;  /* set by stream_start() */
 };
 
-/* Answer the call with all the items. */
-void stream_start(struct call *call, struct stream_source *source);
+/* Answer the call with all the items. Returns the stream's own copy of the source, for
+ * stream_wake(): borrowed until close(). */
+struct stream_source *stream_start(struct call *call, struct stream_source *source);
+
+/* What rests has a turn again; nothing happens to one that does not rest. */
+void stream_wake(struct stream_source *source);
 
 /* One for an api. */
 void stream_open(struct api *api);

@@ -3,10 +3,12 @@
  *
  * A filter may pass over very many events: at most EVENTS_LOOKED_AT are looked at for
  * one answer, and `next` says where to go on (`after` of the next request). */
-#include <ctype.h>
+#include "api/muster/events.h"
+
 #include <inttypes.h>
 #include <string.h>
 
+#include "api/param.h"
 #include "api/reply.h"
 #include "api/router.h"
 #include "api/server_internal.h"
@@ -20,57 +22,16 @@
 #define EVENTS_LOOKED_AT 100000
 
 struct events_walk {
-    uint64_t after;       /* the last one looked at */
-    uint64_t left;        /* that may still be shown */
-    uint32_t looks;       /* that may still be looked at */
-    enum event_type type; /* 0: any */
-    const char *task;     /* NULL: any */
+    uint64_t after; /* the last one looked at */
+    uint64_t left;  /* that may still be shown */
+    uint32_t looks; /* that may still be looked at */
+    struct events_filter filter;
 };
-
-/* One value of a parameter, NULL if it is not given; false: twice, answered. */
-static bool events_param(struct call *call, const char *name, const char **value)
-{
-    size_t count = call_query(call, name, value, 1);
-    if (count == 0) {
-        *value = NULL;
-    }
-    if (count > 1) {
-        reply_error(call, 400, NULL, "parameter '%s' is given %zu times", name, count);
-    }
-    return count <= 1;
-}
-
-/* A decimal number from `min` to `max`; false: it is none, answered. */
-static bool events_number(struct call *call, const char *name, uint64_t min,
-                          uint64_t max, uint64_t *number)
-{
-    const char *text = NULL;
-    if (!events_param(call, name, &text)) {
-        return false;
-    }
-    if (text == NULL) {
-        return true;
-    }
-    uint64_t value = 0;
-    const char *at = text;
-    while (isdigit((unsigned char)*at) && value <= (UINT64_MAX - 9) / 10) {
-        value = value * 10 + (uint64_t)(*at++ - '0');
-    }
-    if (at == text || *at != '\0' || value < min || value > max) {
-        reply_error(call, 400, NULL,
-                    "parameter '%s' must be a number from %" PRIu64 " to %" PRIu64
-                    ", not '%s'",
-                    name, min, max, text);
-        return false;
-    }
-    *number = value;
-    return true;
-}
 
 static bool events_type(struct call *call, enum event_type *type)
 {
     const char *text = NULL;
-    if (!events_param(call, "type", &text)) {
+    if (!param_text(call, "type", &text)) {
         return false;
     }
     if (text == NULL) {
@@ -87,7 +48,7 @@ static bool events_type(struct call *call, enum event_type *type)
 /* Only what can be a task's name: an empty one would find what no task has. */
 static bool events_task(struct call *call, const char **task)
 {
-    if (!events_param(call, "task", task)) {
+    if (!param_text(call, "task", task)) {
         return false;
     }
     size_t len = *task != NULL ? strlen(*task) : 0;
@@ -99,10 +60,16 @@ static bool events_task(struct call *call, const char **task)
     return false;
 }
 
-static bool events_fits(const struct events_walk *walk, const struct event *event)
+bool events_filter_read(struct call *call, struct events_filter *filter)
 {
-    return (walk->type == 0 || walk->type == event->type) &&
-           (walk->task == NULL || strcmp(walk->task, event->task) == 0);
+    *filter = (struct events_filter){0};
+    return events_task(call, &filter->task) && events_type(call, &filter->type);
+}
+
+bool events_filter_fits(const struct events_filter *filter, const struct event *event)
+{
+    return (filter->type == 0 || filter->type == event->type) &&
+           (filter->task == NULL || strcmp(filter->task, event->task) == 0);
 }
 
 static enum stream_step events_next(struct stream_source *source, struct buf *out)
@@ -121,7 +88,7 @@ static enum stream_step events_next(struct stream_source *source, struct buf *ou
     }
     walk->after = event->seq;
     walk->looks--;
-    if (!events_fits(walk, event)) {
+    if (!events_filter_fits(&walk->filter, event)) {
         return STREAM_SKIPPED;
     }
     walk->left--;
@@ -133,11 +100,10 @@ void events_list(struct call *call)
 {
     uint64_t after = 0;
     uint64_t limit = EVENTS_DEFAULT;
-    enum event_type type = 0;
-    const char *task = NULL;
-    if (!events_number(call, "after", 0, UINT64_MAX / 2, &after) ||
-        !events_number(call, "limit", 1, EVENTS_MOST, &limit) ||
-        !events_task(call, &task) || !events_type(call, &type)) {
+    struct events_filter filter;
+    if (!param_number(call, "after", 0, EVENTS_AFTER_MAX, &after) ||
+        !param_number(call, "limit", 1, EVENTS_MOST, &limit) ||
+        !events_filter_read(call, &filter)) {
         return;
     }
     struct events_walk *walk = h2o_mem_alloc_pool(&call->req->pool, sizeof *walk);
@@ -145,8 +111,7 @@ void events_list(struct call *call)
         .after = after,
         .left = limit,
         .looks = EVENTS_LOOKED_AT,
-        .type = type,
-        .task = task,
+        .filter = filter,
     };
     struct stream_source source = {
         .frozen = registry_freeze(node_registry(call->api->node)),

@@ -15,6 +15,10 @@
 #define LIMIT_REQUEST_ID_BYTES    64
 #define LIMIT_WRITE_DEADLINE_MS   10000 /* accepted write without an outcome: 504 */
 #define LIMIT_ANSWER_MS           30000 /* a client takes an answer, or 64 KiB of it */
+#define LIMIT_STREAMS             256   /* event streams of a node */
+#define LIMIT_STREAM_EVENTS       16384 /* of a live one that its client has not taken */
+#define LIMIT_STREAM_SOCKET_BYTES (128 * 1024) /* the kernel's buffer of one */
+#define LIMIT_STREAM_BEAT_MS      15000        /* without a word: a heartbeat */
 
 /* Tasks */
 #define LIMIT_NAME_BYTES 128

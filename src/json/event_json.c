@@ -25,3 +25,13 @@ void event_json_put(struct buf *out, const struct event *event)
     buf_put(out, event->data, strlen(event->data));
     buf_put_u8(out, '}');
 }
+
+void event_json_put_marker(struct buf *out, const char *type, uint64_t after,
+                           uint64_t first)
+{
+    buf_printf(out, "{\"type\":\"%s\",\"after\":%llu", type, (unsigned long long)after);
+    if (first != 0) {
+        buf_printf(out, ",\"first\":%llu", (unsigned long long)first);
+    }
+    buf_put_u8(out, '}');
+}

@@ -30,6 +30,11 @@ const struct registry *node_registry(const struct node *node)
     return fsm_registry(node->fsm);
 }
 
+struct fsm *node_fsm(struct node *node)
+{
+    return node->fsm;
+}
+
 struct propose *node_propose(struct node *node)
 {
     return (struct propose *)(void *)node;
