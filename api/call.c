@@ -409,7 +409,8 @@ static bool call_disk_full(struct call *call, const struct command *command)
     struct node_status status;
     node_status(call->api->node, &status);
     return (status.disk_full || status.majority_full) && status.role == NODE_LEADER &&
-           command->type != COMMAND_TASK_DELETE;
+           command->type != COMMAND_TASK_DELETE &&
+           command->type != COMMAND_TASK_DELETE_IF;
 }
 
 void call_propose(struct call *call, struct command *command, call_outcome_cb decided)

@@ -53,7 +53,9 @@ struct call {
     const char *name;                       /* the `:name` of the route, "" if none */
     struct call_param params[CALL_QUERY_MAX];
     size_t param_count;
+    struct task_match match; /* what its task must be like: api/terms.h */
     call_outcome_cb decided;
+    void *arg; /* of the handler, in the request's pool, or NULL */
     /* Until the outcome, then until the client has taken the answer. */
     struct clock_timer timer;
 };

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/error.h"
 
+#include <inttypes.h>
+
 #include "api/reply.h"
 #include "api/server_internal.h"
 #include "json/jsontext.h"
@@ -71,12 +73,30 @@ void error_no_task(struct call *call, const char *name)
                 name);
 }
 
+/* `revision` is the task's own, 0 if there is none. */
+static void error_precondition(struct call *call, uint64_t revision, const char *name)
+{
+    const char *code = err_code_name(ERR_PRECONDITION);
+    if (revision == 0) {
+        reply_error(call, 412, code, "task '%s' does not exist", name);
+    } else if (call->match.condition == TASK_CONDITION_ABSENT) {
+        reply_error(call, 412, code, "task '%s' exists, with revision %" PRIu64, name,
+                    revision);
+    } else {
+        reply_error(call, 412, code,
+                    "task '%s' has revision %" PRIu64 ", which If-Match does not name",
+                    name, revision);
+    }
+}
+
 void error_result(struct call *call, const struct result *result, const char *name)
 {
     if (result->code == ERR_EXISTS) {
         error_task_exists(call, name);
     } else if (result->code == ERR_NOT_FOUND) {
         error_no_task(call, name);
+    } else if (result->code == ERR_PRECONDITION) {
+        error_precondition(call, result->revision, name);
     } else {
         struct err err;
         err_set(&err, (enum err_code)result->code, "the change was refused: %s",

@@ -70,7 +70,6 @@ struct header {
 /* clang-format off */
 #define HEADER(shown, lower) {shown, lower, sizeof lower - 1}
 static const struct header headers[] = {
-    [REPLY_ACCEPT_PATCH] = HEADER("Accept-Patch", "accept-patch"),
     [REPLY_ALLOW] = HEADER("Allow", "allow"),
     [REPLY_ETAG] = HEADER("ETag", "etag"),
     [REPLY_LEADER] = HEADER("X-Muster-Leader", "x-muster-leader"),

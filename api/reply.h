@@ -8,7 +8,6 @@
 #include "base/buf.h"
 
 enum reply_name {
-    REPLY_ACCEPT_PATCH,
     REPLY_ALLOW,
     REPLY_ETAG,
     REPLY_LEADER,

@@ -204,33 +204,46 @@ static const char *const read_promises[] = {
 static const struct {
     const char *header;
     const char *shown;
+    bool tasks; /* writes of tasks keep it: api/terms.h */
 } write_promises[] = {
-    {"if-match", "If-Match"},
-    {"if-none-match", "If-None-Match on a write"},
-    {"idempotency-key", "Idempotency-Key"},
+    {"if-match", "If-Match", true},
+    {"if-none-match", "If-None-Match on a write", true},
+    {"idempotency-key", "Idempotency-Key", false},
 };
 
-static bool promises_kept(struct call *call)
+static bool read_promises_kept(struct call *call)
 {
-    if (call->route->method == METHOD_GET && call->route->access != ACCESS_PUBLIC) {
-        for (size_t i = 0; i < sizeof read_promises / sizeof *read_promises; i++) {
-            if (call->param_count > 0 &&
-                call_query(call, read_promises[i], NULL, 0) > 0) {
-                char what[32];
-                snprintf(what, sizeof what, "?%s", read_promises[i]);
-                error_unsupported(call, what);
-                return false;
-            }
-        }
-    } else if (call->route->access != ACCESS_PUBLIC) {
-        for (size_t i = 0; i < sizeof write_promises / sizeof *write_promises; i++) {
-            if (call_header(call, write_promises[i].header).len > 0) {
-                error_unsupported(call, write_promises[i].shown);
-                return false;
-            }
+    for (size_t i = 0; i < sizeof read_promises / sizeof *read_promises; i++) {
+        if (call->param_count > 0 && call_query(call, read_promises[i], NULL, 0) > 0) {
+            char what[32];
+            snprintf(what, sizeof what, "?%s", read_promises[i]);
+            error_unsupported(call, what);
+            return false;
         }
     }
     return true;
+}
+
+static bool write_promises_kept(struct call *call)
+{
+    bool tasks = call->route->access == ACCESS_WRITE;
+    for (size_t i = 0; i < sizeof write_promises / sizeof *write_promises; i++) {
+        if (!(tasks && write_promises[i].tasks) &&
+            call_header(call, write_promises[i].header).len > 0) {
+            error_unsupported(call, write_promises[i].shown);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool promises_kept(struct call *call)
+{
+    if (call->route->access == ACCESS_PUBLIC) {
+        return true;
+    }
+    return call->route->method == METHOD_GET ? read_promises_kept(call)
+                                             : write_promises_kept(call);
 }
 
 /* --- dispatch

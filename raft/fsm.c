@@ -23,17 +23,25 @@ static char *terminated(struct text text)
     return mem_strndup(text.data, text.len);
 }
 
+static struct task_draft draft_of(struct text name, struct text text,
+                                  uint32_t enabled_at, bool enabled)
+{
+    return (struct task_draft){
+        .name = name.data,
+        .name_len = name.len,
+        .text = text.data,
+        .text_len = text.len,
+        .enabled_at = enabled_at,
+        .enabled = enabled,
+    };
+}
+
 static int apply_task_create(struct registry *registry, const struct change *change,
                              const struct command *command)
 {
-    struct task_draft draft = {
-        .name = command->task_create.name.data,
-        .name_len = command->task_create.name.len,
-        .text = command->task_create.text.data,
-        .text_len = command->task_create.text.len,
-        .enabled_at = command->task_create.enabled_at,
-        .enabled = command->task_create.enabled,
-    };
+    const __typeof__(command->task_create) *create = &command->task_create;
+    struct task_draft draft =
+        draft_of(create->name, create->text, create->enabled_at, create->enabled);
     return registry_task_create(registry, change, &draft);
 }
 
@@ -50,6 +58,44 @@ static int apply_task_delete(struct registry *registry, const struct change *cha
 {
     struct text name = command->task_delete.name;
     return registry_task_delete(registry, change, name.data, name.len);
+}
+
+static int apply_task_put(struct registry *registry, const struct change *change,
+                          const struct command *command)
+{
+    const __typeof__(command->task_put) *put = &command->task_put;
+    struct task_match match = {put->condition, put->revision};
+    struct task_draft draft =
+        draft_of(put->name, put->text, put->enabled_at, put->enabled);
+    return registry_task_put(registry, change, &draft, put->keep_enabled, &match);
+}
+
+static int apply_task_merge(struct registry *registry, const struct change *change,
+                            const struct command *command)
+{
+    const __typeof__(command->task_merge) *merge = &command->task_merge;
+    struct task_match match = {merge->condition, merge->revision};
+    struct task_draft draft =
+        draft_of(merge->name, merge->text, merge->enabled_at, merge->enabled);
+    return registry_task_merge(registry, change, &draft, merge->base, &match);
+}
+
+static int apply_task_enable_if(struct registry *registry, const struct change *change,
+                                const struct command *command)
+{
+    const __typeof__(command->task_enable_if) *enable = &command->task_enable_if;
+    struct task_match match = {enable->condition, enable->revision};
+    return registry_task_enable_if(registry, change, enable->name.data,
+                                   enable->name.len, enable->enabled, &match);
+}
+
+static int apply_task_delete_if(struct registry *registry, const struct change *change,
+                                const struct command *command)
+{
+    struct text name = command->task_delete_if.name;
+    struct task_match match = {command->task_delete_if.condition,
+                               command->task_delete_if.revision};
+    return registry_task_delete_if(registry, change, name.data, name.len, &match);
 }
 
 static int apply_member_set(struct registry *registry, const struct change *change,
@@ -117,31 +163,48 @@ static int apply_command(struct registry *registry, const struct change *change,
     return ERR_INTERNAL;
 }
 
-/* The revision of the noun a command is about, as it stands now; 0: none, or gone. */
-static uint64_t fsm_revision(const struct registry *registry,
-                             const struct command *command, int code)
+/* The name of the task a command is about; empty: of none. */
+static struct text command_task(const struct command *command)
 {
-    struct text name = {"", 0};
     switch (command->type) {
     case COMMAND_TASK_CREATE:
-        if (code == 0) {
-            return registry_sequence(registry); /* its first revision */
-        }
-        name = command->task_create.name;
-        break;
+        return command->task_create.name;
     case COMMAND_TASK_ENABLE:
-        name = command->task_enable.name;
-        break;
+        return command->task_enable.name;
     case COMMAND_TASK_DELETE:
+        return command->task_delete.name;
+    case COMMAND_TASK_PUT:
+        return command->task_put.name;
+    case COMMAND_TASK_MERGE:
+        return command->task_merge.name;
+    case COMMAND_TASK_ENABLE_IF:
+        return command->task_enable_if.name;
+    case COMMAND_TASK_DELETE_IF:
+        return command->task_delete_if.name;
     case COMMAND_MEMBER_SET:
     case COMMAND_MEMBER_DELETE:
     case COMMAND_MEMBER_DRAIN:
     case COMMAND_SETTING_SET:
     case COMMAND_LEVEL_SET:
-        return 0;
+        break;
     }
+    return (struct text){"", 0};
+}
+
+static struct result fsm_result(const struct registry *registry,
+                                const struct command *command, int code,
+                                uint64_t sequence_before)
+{
+    struct text name = command_task(command);
     const struct task *task = registry_task(registry, name.data, name.len);
-    return task != NULL ? task->revision : 0;
+    uint64_t sequence = registry_sequence(registry);
+    return (struct result){
+        .code = code,
+        .sequence = sequence,
+        .revision = task != NULL ? task->revision : 0,
+        .created =
+            task != NULL && task->created == sequence && sequence != sequence_before,
+    };
 }
 
 /* --- batches
@@ -192,13 +255,10 @@ static void fsm_apply_one(struct fsm *fsm, const struct batch_header *header,
         .request_id = texts,
         .actor = texts + command->request_id.len + 1,
     };
+    uint64_t before = registry_sequence(fsm->registry);
     int code = apply_command(fsm->registry, &change, command);
     if (result != NULL) {
-        *result = (struct result){
-            .code = code,
-            .sequence = registry_sequence(fsm->registry),
-            .revision = fsm_revision(fsm->registry, command, code),
-        };
+        *result = fsm_result(fsm->registry, command, code, before);
     }
 }
 

@@ -7,6 +7,7 @@
 #ifndef RAFT_FSM_H
 #define RAFT_FSM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,7 +20,10 @@ struct fsm;
 struct result {
     int code;          /* 0 or a negative enum err_code */
     uint64_t sequence; /* registry sequence after this command: X-Muster-Index */
-    uint64_t revision; /* of the noun it changed or created; 0 if none */
+    /* Of the task it is about, as it stands afterwards: also if it was refused. 0:
+     * there is none (any more), or it is about no task. */
+    uint64_t revision;
+    bool created; /* a task that was not there before */
 };
 
 struct fsm *fsm_new(void);

@@ -8,6 +8,7 @@
 #include "api/router.h"
 #include "api/server_internal.h"
 #include "api/stream.h"
+#include "api/terms.h"
 #include "api/work.h"
 #include "base/mem.h"
 #include "json/jsontext.h"
@@ -124,7 +125,8 @@ struct task_job {
     struct err err;
     struct task_json json; /* of POST */
     bool enabled;          /* of PATCH */
-    void *copy;            /* of the body, if it went to the pool */
+    struct buf base; /* of a merge: the task as it stands, empty if there is none */
+    void *copy;      /* of the body, if it went to the pool */
 };
 
 static void task_job_run(struct work *work)
@@ -141,14 +143,15 @@ static void task_job_done(struct work *work)
     }
     call_unref(job->call);
     task_json_close(&job->json);
+    buf_close(&job->base);
     mem_free(job->copy);
     mem_free(job);
 }
 
-/* Parse the body, here or in the pool, then go on with `parsed`. */
-static void task_job_start(struct call *call, enum run_mode mode,
-                           void (*parse)(struct task_job *job),
-                           void (*parsed)(struct task_job *job))
+/* Parse the body, here or in the pool, then go on with `parsed`; takes `base` over. */
+static void task_job_start_with(struct call *call, enum run_mode mode, struct buf *base,
+                                void (*parse)(struct task_job *job),
+                                void (*parsed)(struct task_job *job))
 {
     struct task_job job = {
         .work = {.run = task_job_run, .done = task_job_done},
@@ -159,12 +162,14 @@ static void task_job_start(struct call *call, enum run_mode mode,
         .defaults = call->api->options.task_defaults,
         .parse = parse,
         .parsed = parsed,
+        .base = *base,
     };
     buf_init(&job.json.text);
-    if (job.len <= BODY_ON_LOOP_BYTES) {
+    if (job.len + job.base.len <= BODY_ON_LOOP_BYTES) {
         parse(&job);
         parsed(&job);
         task_json_close(&job.json);
+        buf_close(&job.base);
         return;
     }
     struct task_job *kept = mem_dup(&job, sizeof job);
@@ -172,6 +177,15 @@ static void task_job_start(struct call *call, enum run_mode mode,
     kept->body = kept->copy;
     call_ref(call);
     work_start(call->api, &kept->work);
+}
+
+static void task_job_start(struct call *call, enum run_mode mode,
+                           void (*parse)(struct task_job *job),
+                           void (*parsed)(struct task_job *job))
+{
+    struct buf nothing;
+    buf_init(&nothing);
+    task_job_start_with(call, mode, &nothing, parse, parsed);
 }
 
 /* --- POST
@@ -296,10 +310,75 @@ static void task_create_parse(struct task_job *job)
 void cts_task_create(struct call *call)
 {
     enum run_mode mode = RUN_NONE;
-    if (!post_run_mode(call, &mode) || !content_type_json(call)) {
+    if (!post_run_mode(call, &mode) || !content_type_json(call) || !terms_read(call)) {
         return;
     }
     task_job_start(call, mode, task_create_parse, task_create_parsed);
+}
+
+/* --- PUT
+ * -------------------------------------------------------------------------------------
+ */
+
+static void task_put_decided(struct call *call, const struct result *result)
+{
+    call->sequence = result->sequence;
+    if (result->code != 0) {
+        error_result(call, result, call->name);
+        return;
+    }
+    reply_task(call, result->created ? 201 : 200,
+               registry_task(call_registry(call), call->name, strlen(call->name)));
+}
+
+static void task_put(struct call *call, const struct task_json *json)
+{
+    const struct task_draft *draft = &json->draft;
+    struct command command = {
+        .type = COMMAND_TASK_PUT,
+        .task_put =
+            {
+                .name = {draft->name, draft->name_len},
+                .text = {draft->text, draft->text_len},
+                .enabled_at = draft->enabled_at,
+                .enabled = draft->enabled,
+                .keep_enabled = !json->enabled_given,
+                .condition = call->match.condition,
+                .revision = call->match.revision,
+            },
+    };
+    call_propose(call, &command, task_put_decided);
+}
+
+/* The form first, then the leader: nothing is looked up here. */
+static void task_put_parsed(struct task_job *job)
+{
+    struct call *call = job->call;
+    struct node_status status;
+    node_status(call->api->node, &status);
+    if (job->rv == 0 && strcmp(job->json.name, call->name) != 0) {
+        job->rv =
+            err_set(&job->err, ERR_INVALID, "the path names task '%s', the body '%s'",
+                    call->name, job->json.name);
+    }
+    if (job->rv != 0) {
+        error_reply(call, &job->err);
+    } else if (status.role != NODE_LEADER) {
+        error_not_leader(call);
+    } else if (job->mode != RUN_NONE) {
+        reply_no_runs(call, job->mode);
+    } else {
+        task_put(call, &job->json);
+    }
+}
+
+void cts_task_put(struct call *call)
+{
+    enum run_mode mode = RUN_NONE;
+    if (!post_run_mode(call, &mode) || !content_type_json(call) || !terms_read(call)) {
+        return;
+    }
+    task_job_start(call, mode, task_create_parse, task_put_parsed);
 }
 
 /* --- PATCH
@@ -363,6 +442,23 @@ static void task_patched(struct call *call, const struct result *result)
     reply_json(call, 200, &body);
 }
 
+static void task_enable(struct call *call, bool enabled)
+{
+    struct text name = text_of(call->name);
+    struct command command = {
+        .type = COMMAND_TASK_ENABLE,
+        .task_enable = {name, enabled},
+    };
+    if (call->match.condition != TASK_CONDITION_NONE) {
+        command.type = COMMAND_TASK_ENABLE_IF;
+        command.task_enable_if.name = name;
+        command.task_enable_if.enabled = enabled;
+        command.task_enable_if.condition = call->match.condition;
+        command.task_enable_if.revision = call->match.revision;
+    }
+    call_propose(call, &command, task_patched);
+}
+
 static void task_patch_parsed(struct task_job *job)
 {
     struct call *call = job->call;
@@ -371,11 +467,7 @@ static void task_patch_parsed(struct task_job *job)
         return;
     }
     if (job->mode == RUN_NONE) {
-        struct command command = {
-            .type = COMMAND_TASK_ENABLE,
-            .task_enable = {text_of(call->name), job->enabled},
-        };
-        call_propose(call, &command, task_patched);
+        task_enable(call, job->enabled);
         return;
     }
     if (registry_task(call_registry(call), call->name, strlen(call->name)) == NULL) {
@@ -390,29 +482,133 @@ static void task_patch_parse(struct task_job *job)
     job->rv = task_json_patch(job->body, job->len, &job->enabled, &job->err);
 }
 
-/* CTS does not look at the Content-Type; a merge patch means more than this can do. */
-static bool patch_type_known(struct call *call)
+/* --- PATCH with a merge patch
+ * ----------------------------------------------------------------- */
+
+#define MERGE_TRIES 5
+
+/* What stays of a merge from one try to the next. */
+struct merge {
+    enum run_mode mode;
+    unsigned tries;
+    uint64_t base;  /* the revision it was computed against; 0: there was no task */
+    bool refused;   /* what it makes of that one is no task: */
+    struct err err; /* for this reason */
+};
+
+static void task_merge_start(struct call *call);
+
+/* The task is another one than was looked up: compute it anew. */
+static void task_merge_missed(struct call *call, const struct result *result)
+{
+    struct merge *merge = call->arg;
+    if (merge->refused && result->revision == merge->base) {
+        error_reply(call, &merge->err);
+    } else if (++merge->tries < MERGE_TRIES) {
+        task_merge_start(call);
+    } else {
+        reply_error(call, 409, err_code_name(ERR_CONFLICT),
+                    "task '%s' was changed by others each time the patch was computed",
+                    call->name);
+    }
+}
+
+static void task_merged(struct call *call, const struct result *result)
+{
+    call->sequence = result->sequence;
+    if (result->code == ERR_CONFLICT) {
+        task_merge_missed(call, result);
+    } else if (result->code != 0) {
+        error_result(call, result, call->name);
+    } else {
+        reply_task(call, 200,
+                   registry_task(call_registry(call), call->name, strlen(call->name)));
+    }
+}
+
+/* Propose what was computed. Where there is nothing to propose (no such task here, or
+ * what the patch makes of it is no task) it goes as a change of revision 0, which no
+ * task has: this node may have been replaced as leader unknowingly, so it is apply that
+ * says whether there is no task, or still the one that was judged. */
+static void task_merge(struct call *call, const struct task_draft *draft)
+{
+    const struct merge *merge = call->arg;
+    bool made = draft->name_len > 0;
+    struct command command = {
+        .type = COMMAND_TASK_MERGE,
+        .task_merge =
+            {
+                .name = text_of(call->name),
+                .text = {made ? draft->text : "{}", made ? draft->text_len : 2},
+                .enabled_at = made ? draft->enabled_at : 1,
+                .enabled = draft->enabled,
+                .base = made ? merge->base : 0,
+                .condition = call->match.condition,
+                .revision = call->match.revision,
+            },
+    };
+    call_propose(call, &command, task_merged);
+}
+
+static void task_merge_parsed(struct task_job *job)
+{
+    struct call *call = job->call;
+    struct merge *merge = call->arg;
+    merge->refused = job->rv != 0;
+    merge->err = job->err;
+    if (job->rv != 0 && job->json.name == NULL) {
+        error_reply(call, &job->err);
+    } else if (job->rv == 0 && merge->base != 0 && merge->mode != RUN_NONE) {
+        reply_no_runs(call, merge->mode);
+    } else {
+        task_merge(call, &job->json.draft);
+    }
+}
+
+static void task_merge_parse(struct task_job *job)
+{
+    const struct buf *base = job->base.len > 0 ? &job->base : NULL;
+    job->rv = task_json_merge(base, job->body, job->len, &job->defaults, &job->json,
+                              &job->err);
+}
+
+static void task_merge_start(struct call *call)
+{
+    struct merge *merge = call->arg;
+    const struct task *task =
+        registry_task(call_registry(call), call->name, strlen(call->name));
+    struct buf base;
+    buf_init(&base);
+    merge->base = task != NULL ? task->revision : 0;
+    if (task != NULL) {
+        task_json_put(&base, task);
+    }
+    task_job_start_with(call, merge->mode, &base, task_merge_parse, task_merge_parsed);
+}
+
+/* CTS does not look at the Content-Type of a PATCH. */
+static bool patch_merges(const struct call *call)
 {
     h2o_iovec_t type = call_header(call, "content-type");
     static const char merge[] = "application/merge-patch+json";
-    if (type.len < sizeof merge - 1 ||
-        strncasecmp(type.base, merge, sizeof merge - 1) != 0) {
-        return true;
-    }
-    reply_header(call, REPLY_ACCEPT_PATCH, "application/json");
-    reply_error(call, 415, "unsupported",
-                "merge patches are not supported by this version of muster: send "
-                "{\"enabled\":true} or {\"enabled\":false} as application/json");
-    return false;
+    return type.len >= sizeof merge - 1 &&
+           strncasecmp(type.base, merge, sizeof merge - 1) == 0;
 }
 
 void cts_task_patch(struct call *call)
 {
     enum run_mode mode = RUN_NONE;
-    if (!patch_run_mode(call, &mode) || !patch_type_known(call)) {
+    if (!patch_run_mode(call, &mode) || !terms_read(call)) {
         return;
     }
-    task_job_start(call, mode, task_patch_parse, task_patch_parsed);
+    if (!patch_merges(call)) {
+        task_job_start(call, mode, task_patch_parse, task_patch_parsed);
+        return;
+    }
+    struct merge *merge = h2o_mem_alloc_pool(&call->req->pool, sizeof *merge);
+    *merge = (struct merge){.mode = mode};
+    call->arg = merge;
+    task_merge_start(call);
 }
 
 /* --- DELETE
@@ -435,5 +631,14 @@ void cts_task_delete(struct call *call)
         .type = COMMAND_TASK_DELETE,
         .task_delete = {text_of(call->name)},
     };
+    if (!terms_read(call)) {
+        return;
+    }
+    if (call->match.condition != TASK_CONDITION_NONE) {
+        command.type = COMMAND_TASK_DELETE_IF;
+        command.task_delete_if.name = text_of(call->name);
+        command.task_delete_if.condition = call->match.condition;
+        command.task_delete_if.revision = call->match.revision;
+    }
     call_propose(call, &command, task_deleted);
 }

@@ -49,6 +49,15 @@ int task_json_create_bare(const void *body, size_t len,
                           const struct task_defaults *defaults, struct task_json *out,
                           struct err *err);
 
+/* What a merge patch (RFC 7386) makes of a task: `base` is its object as clients read
+ * it (task_json_put()), NULL if there is no such task: then only the patch's form is
+ * judged, and `out` stays empty. ERR_INVALID or ERR_TOO_LARGE; on failure `out->name`
+ * is NULL if the patch itself is wrong, whatever the task (no object, or it has
+ * `name`). May be called from the pool; `out` as with task_json_create(). */
+int task_json_merge(const struct buf *base, const void *patch, size_t len,
+                    const struct task_defaults *defaults, struct task_json *out,
+                    struct err *err);
+
 void task_json_close(struct task_json *json);
 
 /* Body of PATCH /v1/tasks/:name: one key `enabled`, in any case and of any type that

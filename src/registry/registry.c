@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "registry/task_diff.h"
 
 struct registry {
     struct map tasks;   /* by name */
@@ -372,6 +373,87 @@ int registry_task_delete(struct registry *registry, const struct change *change,
     map_delete(&registry->created, key, sizeof key);
     return 0;
 }
+
+/* --- changes of a task under a condition
+ * ------------------------------------------------------ */
+
+int registry_task_enable_if(struct registry *registry, const struct change *change,
+                            const char *name, size_t name_len, bool enabled,
+                            const struct task_match *match)
+{
+    int refused = task_match_check(match, registry_task(registry, name, name_len));
+    return refused != 0
+               ? refused
+               : registry_task_enable(registry, change, name, name_len, enabled);
+}
+
+int registry_task_delete_if(struct registry *registry, const struct change *change,
+                            const char *name, size_t name_len,
+                            const struct task_match *match)
+{
+    int refused = task_match_check(match, registry_task(registry, name, name_len));
+    return refused != 0 ? refused
+                        : registry_task_delete(registry, change, name, name_len);
+}
+
+/* `draft` in the place of `old`, with its place in the list. */
+static void registry_replace_task(struct registry *registry,
+                                  const struct change *change, const struct task *old,
+                                  const struct task_draft *draft)
+{
+    if (old->enabled == draft->enabled && task_text_equal(old, draft)) {
+        return;
+    }
+    struct buf data;
+    buf_init(&data);
+    task_diff_put(&data, old, draft);
+    buf_put_u8(&data, '\0');
+    struct task *task = task_new(draft, old->created, registry_next(registry));
+    registry_event(registry, change, EVENT_TASK_UPDATED, task->name,
+                   (const char *)data.data);
+    registry_put_task(registry, old, task);
+    buf_close(&data);
+}
+
+int registry_task_put(struct registry *registry, const struct change *change,
+                      const struct task_draft *draft, bool keep_enabled,
+                      const struct task_match *match)
+{
+    if (!task_draft_sound(draft)) {
+        return ERR_INVALID;
+    }
+    const struct task *old = registry_task(registry, draft->name, draft->name_len);
+    int refused = task_match_check(match, old);
+    if (refused != 0 || old == NULL) {
+        return refused != 0 ? refused : registry_task_create(registry, change, draft);
+    }
+    struct task_draft settled = *draft;
+    settled.enabled = keep_enabled ? old->enabled : draft->enabled;
+    registry_replace_task(registry, change, old, &settled);
+    return 0;
+}
+
+int registry_task_merge(struct registry *registry, const struct change *change,
+                        const struct task_draft *draft, uint64_t base,
+                        const struct task_match *match)
+{
+    if (!task_draft_sound(draft)) {
+        return ERR_INVALID;
+    }
+    const struct task *old = registry_task(registry, draft->name, draft->name_len);
+    int refused = task_match_check(match, old);
+    if (refused != 0 || old == NULL) {
+        return refused != 0 ? refused : ERR_NOT_FOUND;
+    }
+    if (old->revision != base) {
+        return ERR_CONFLICT;
+    }
+    registry_replace_task(registry, change, old, draft);
+    return 0;
+}
+
+/* --- members and settings
+ * ---------------------------------------------------------------------- */
 
 /* {"id":"…","name":"…"}, with `more` before its end: the name of a member has been
  * checked at the door of its node, but a quote in it must not break the object. */

@@ -89,6 +89,26 @@ int registry_task_enable(struct registry *registry, const struct change *change,
 /* ERR_NOT_FOUND. One event, task.deleted. */
 int registry_task_delete(struct registry *registry, const struct change *change,
                          const char *name, size_t name_len);
+/* The last two if `match` holds, else ERR_PRECONDITION (ERR_INVALID: there is no such
+ * condition). */
+int registry_task_enable_if(struct registry *registry, const struct change *change,
+                            const char *name, size_t name_len, bool enabled,
+                            const struct task_match *match);
+int registry_task_delete_if(struct registry *registry, const struct change *change,
+                            const char *name, size_t name_len,
+                            const struct task_match *match);
+/* Create the task, or put `draft` in its place, if `match` holds (else as above).
+ * `keep_enabled`: one that is there stays enabled or not. One event, task.created or
+ * task.updated; none (and the revision stays) if nothing differs. */
+int registry_task_put(struct registry *registry, const struct change *change,
+                      const struct task_draft *draft, bool keep_enabled,
+                      const struct task_match *match);
+/* Put `draft`, which was made of the task of revision `base`, in its place.
+ * ERR_NOT_FOUND; ERR_PRECONDITION if `match` does not hold (also of a task that is not
+ * there); ERR_CONFLICT: it has another revision by now. */
+int registry_task_merge(struct registry *registry, const struct change *change,
+                        const struct task_draft *draft, uint64_t base,
+                        const struct task_match *match);
 /* Insert or replace the row of draft->id: one event, member.joined or member.updated;
  * none when nothing differs. Whether it drains stays as it is; a new one does not.
  * ERR_INVALID if member_draft_sound() says no. */

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/err.h"
 #include "base/mem.h"
 
 static const char task_enabled_text[] = "\"enabled\":true,";
@@ -15,6 +16,12 @@ bool task_draft_sound(const struct task_draft *draft)
            memchr(draft->name, '\0', draft->name_len) == NULL &&
            draft->text_len <= TASK_TEXT_BYTES_MAX && draft->enabled_at >= 1 &&
            draft->enabled_at < draft->text_len;
+}
+
+bool task_text_equal(const struct task *task, const struct task_draft *draft)
+{
+    return task->text_len == draft->text_len && task->enabled_at == draft->enabled_at &&
+           memcmp(task->text, draft->text, draft->text_len) == 0;
 }
 
 struct task *task_new(const struct task_draft *draft, uint64_t created,
@@ -72,4 +79,26 @@ size_t task_write(const struct task *task, char *out)
     memcpy(out + task->enabled_at + flag_len, task->text + task->enabled_at,
            task->text_len - task->enabled_at);
     return task->text_len + flag_len;
+}
+
+int task_match_check(const struct task_match *match, const struct task *task)
+{
+    bool holds = false;
+    switch (match->condition) {
+    case TASK_CONDITION_NONE:
+        holds = true;
+        break;
+    case TASK_CONDITION_REVISION:
+        holds = task != NULL && task->revision == match->revision;
+        break;
+    case TASK_CONDITION_PRESENT:
+        holds = task != NULL;
+        break;
+    case TASK_CONDITION_ABSENT:
+        holds = task == NULL;
+        break;
+    default: /* a number from a command */
+        return ERR_INVALID;
+    }
+    return holds ? 0 : ERR_PRECONDITION;
 }

@@ -34,6 +34,24 @@ struct task_draft {
     bool enabled;
 };
 
+/* What must hold of the task of a name for a change of it to be made. The numbers stand
+ * in commands and are forever. */
+enum task_condition {
+    TASK_CONDITION_NONE = 0,
+    TASK_CONDITION_REVISION = 1, /* it is there, with this revision */
+    TASK_CONDITION_PRESENT = 2,
+    TASK_CONDITION_ABSENT = 3,
+};
+
+struct task_match {
+    uint32_t condition; /* of enum task_condition; any other number never holds */
+    uint64_t revision;  /* of TASK_CONDITION_REVISION only */
+};
+
+/* 0; ERR_PRECONDITION: it does not hold of `task` (NULL: there is none); ERR_INVALID: a
+ * condition that does not exist. */
+int task_match_check(const struct task_match *match, const struct task *task);
+
 /* Part of the format, not limits at the door: what the registry takes today it must
  * take from every log and snapshot for ever. */
 #define TASK_NAME_BYTES_MAX 1024
@@ -43,6 +61,9 @@ struct task_draft {
  * text that is not too long and has a place for `enabled`. What the text says is the
  * door's business. */
 bool task_draft_sound(const struct task_draft *draft);
+
+/* Do they say the same, `enabled` aside? */
+bool task_text_equal(const struct task *task, const struct task_draft *draft);
 
 /* Copies what it borrows; the draft is sound. One reference, the caller's. */
 struct task *task_new(const struct task_draft *draft, uint64_t created,

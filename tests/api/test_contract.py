@@ -353,7 +353,10 @@ PATCHES = [
 # --- parameters and headers ------------------------------------------------------------
 
 GOOD = json.dumps(task()).encode()
+A = json.dumps(task_body("a", "")).encode()
+NONE = json.dumps(task_body("none", "")).encode()
 AS_JSON = {"Content-Type": "application/json"}
+MERGE = {"Content-Type": "application/merge-patch+json"}
 RUN = 'parameter "run" in query has an error: '
 TYPE = BODY + "header Content-Type has unexpected value "
 PATCH_RUN = ("unsupported run parameter value. only supporting run values now and inspect "
@@ -426,10 +429,63 @@ REQUESTS = [
      "there is no event type 'task.Created'"),
     *[("GET", f"/v1/events?{name}=1&{name}=2", None, {}, 400,
        f"parameter '{name}' is given 2 times") for name in ("after", "limit", "task", "type")],
-    *[("PATCH", "/v1/tasks/a", b'{"enabled":false}', {header: '"1"'}, 501,
-       f"{shown} is not supported by this version of muster") for header, shown in (
-           ("If-Match", "If-Match"), ("If-None-Match", "If-None-Match on a write"),
-           ("Idempotency-Key", "Idempotency-Key"))],
+    ("POST", "/v1/tasks", GOOD, {**AS_JSON, "If-Match": '"1"'}, 400,
+     "If-Match has no meaning on a POST, which only creates"),
+    *[(method, path, body, {"If-None-Match": value, **AS_JSON}, 400,
+       "of writes only PUT takes If-None-Match, and only with *")
+      for method, path, body, value in (
+          ("POST", "/v1/tasks", GOOD, "*"), ("PATCH", "/v1/tasks/a", b'{"enabled":false}', "*"),
+          ("DELETE", "/v1/tasks/a", None, "*"), ("PUT", "/v1/tasks/x", GOOD, '"1"'))],
+    *[(method, "/v1/tasks/a", body, {"If-Match": value, **AS_JSON}, 400,
+       "If-Match must be * or one revision in quotes, as ETag has it")
+      for method, body in (("PUT", A), ("PATCH", b'{"enabled":false}'), ("DELETE", None))
+      for value in ("1", '"1', '1"', '"1", "2"', "**", '"', 'W/1', 'w/"1"', "'1'")],
+    *[(method, "/v1/tasks/a", body, {"If-Match": value, **AS_JSON}, 412,
+       "task 'a' has revision 2, which If-Match does not name")
+      for method, body in (("PUT", A), ("PATCH", b'{"enabled":false}'), ("DELETE", None))
+      for value in ('"1"', '"0"', '"02"', 'W/"2"', '""', '"x"', '"-2"', '"18446744073709551618"')],
+    *[(method, "/v1/tasks/none", body, {"If-Match": value, **AS_JSON}, 412,
+       "task 'none' does not exist")
+      for method, body in (("PUT", NONE), ("PATCH", b'{"enabled":false}'), ("DELETE", None))
+      for value in ('"2"', "*")],
+    ("PUT", "/v1/tasks/a", A, {"If-None-Match": "*", **AS_JSON}, 412,
+     "task 'a' exists, with revision 2"),
+    ("PUT", "/v1/tasks/a", A, {"If-None-Match": "*", "If-Match": "*", **AS_JSON}, 400,
+     "If-Match and If-None-Match exclude one another"),
+    ("PUT", "/v1/tasks/b", A, AS_JSON, 400, "the path names task 'b', the body 'a'"),
+    ("PUT", "/v1/tasks/b", b"{}", AS_JSON, 400,
+     f'{SCHEMA}Error at "/task": property "task" is missing'),
+    ("PUT", "/v1/tasks/x", GOOD, {}, 400, TYPE + '""'),
+    ("PUT", "/v1/tasks/x?run=now", GOOD, AS_JSON, 501, NO_RUNS % "now"),
+    ("PUT", "/v1/tasks/x?run=NOW", GOOD, AS_JSON, 400,
+     RUN + 'value is not one of the allowed values ["now","inspect"]'),
+    ("PUT", "/v1/tasks/1", json.dumps(task(name="1")).encode(), AS_JSON, 400, NAME_RULE + '"1"'),
+    ("PUT", "/v1/tasks/x", GOOD, AS_JSON, 201, None),
+    *[("PATCH", "/v1/tasks/" + name, body, MERGE, 400, said)
+      for name in ("a", "none") for body, said in (
+          (b"", "unexpected end of JSON input"),
+          (b"7", "a merge patch of a task must be an object"),
+          (b'{"name":"a"}', "a merge patch cannot change 'name': it is what the path names"),
+          (b'{"module":"1","module":"2"}', 'duplicate object key "module"'))],
+    ("PATCH", "/v1/tasks/none", b'{"foo":1}', MERGE, 404, NO_TASK),
+    ("PATCH", "/v1/tasks/none", b'{"foo":1}', {"If-Match": "*", **MERGE}, 412,
+     "task 'none' does not exist"),
+    ("PATCH", "/v1/tasks/a", b'{"foo":1}', MERGE, 400,
+     'property "foo" is unsupported'),
+    ("PATCH", "/v1/tasks/a", b'{"module":null}', MERGE, 400,
+     'Error at "/module": property "module" is missing'),
+    ("PATCH", "/v1/tasks/a", b'{"module":1}', MERGE, 400,
+     'Error at "/module": value must be a string'),
+    ("PATCH", "/v1/tasks/a", b'{"module":1}', {"If-Match": '"1"', **MERGE}, 412,
+     "task 'a' has revision 2, which If-Match does not name"),
+    ("PATCH", "/v1/tasks/a?run=now", b'{"module":"x"}', MERGE, 501, NO_RUNS % "now"),
+    ("PATCH", "/v1/tasks/a?run=now", b'{"module":1}', MERGE, 400,
+     'Error at "/module": value must be a string'),
+    ("PATCH", "/v1/tasks/none?run=now", b'{"module":"x"}', MERGE, 404, NO_TASK),
+    ("PATCH", "/v1/tasks/a", b'{"enabled":false}', {"Idempotency-Key": "k"}, 501,
+     "Idempotency-Key is not supported by this version of muster"),
+    ("POST", "/v1/cluster/transfer", b"{}", {"If-Match": "*", **AS_JSON}, 501,
+     "If-Match is not supported by this version of muster"),
 ]
 
 
@@ -528,7 +584,8 @@ def test_parameters_and_headers(one):
 
 def test_a_body_of_unknown_length_is_411(one):
     for version in ("1.0", "1.1"):
-        for method, path in (("POST", "/v1/tasks"), ("PATCH", "/v1/tasks/a")):
+        for method, path in (("POST", "/v1/tasks"), ("PATCH", "/v1/tasks/a"),
+                             ("PUT", "/v1/tasks/a")):
             sent = head(method, path, "Content-Type: application/json")
             answer = exchange(one.api, sent.replace(b"HTTP/1.1", b"HTTP/" + version.encode()))
             judge(answer, 411, f"a {method} needs a Content-Length, or Transfer-Encoding: "

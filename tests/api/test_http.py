@@ -28,8 +28,8 @@ def wide(count, bytes_each=0):
 
 @pytest.mark.parametrize("path, allowed", [
     ("/v1/tasks", {"GET", "HEAD", "POST"}),
-    ("/v1/tasks/a", {"GET", "HEAD", "PATCH", "DELETE"}),
-    ("/tasks/a", {"GET", "HEAD", "PATCH", "DELETE"}),
+    ("/v1/tasks/a", {"GET", "HEAD", "PUT", "PATCH", "DELETE"}),
+    ("/tasks/a", {"GET", "HEAD", "PUT", "PATCH", "DELETE"}),
     ("/v1/status", {"GET", "HEAD"}), ("/v1/status/tasks", {"GET", "HEAD"}),
     ("/v1/status/cluster", {"GET", "HEAD"}), ("/v1/health", {"GET", "HEAD"}),
     ("/v1/events", {"GET", "HEAD"}),

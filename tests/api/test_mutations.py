@@ -171,6 +171,49 @@ def test_spoilt_bodies_of_patch(node):
         index = now
 
 
+def test_spoilt_merge_patches(node):
+    """What is taken is what RFC 7386 makes of the task, and the update names it; what is
+    refused has changed nothing."""
+    seed = random.randrange(2 ** 32)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    client = Client(node)
+    client.ask("POST", "/v1/tasks", b'{"task":{"name":"a","module":"m","condition":{}}}')
+    index, taken = node.index(), 0
+    for _ in range(ROUNDS):
+        patch = {key: copy.deepcopy(chance.choice([SEEDS.get(key), *VALUES]))
+                 for key in chance.sample([*SEEDS, "x"], chance.choice([0, 1, 1, 2]))}
+        if chance.random() < 0.3:
+            patch["condition"] = {"services": None, "catalog_services": None, "schedule": None,
+                                  **copy.deepcopy(chance.choice(CONDITIONS))}
+        if chance.random() < 0.9:
+            patch.pop("name", None)
+        text = json.dumps(patch, ensure_ascii=chance.random() < 0.5).encode(
+            errors="surrogatepass")
+        if chance.random() < 0.2:
+            text = spoil_bytes(chance, text)
+        before = client.ask("GET", "/v1/tasks/a")[1]["task"]
+        status, told, now = client.ask("PATCH", "/v1/tasks/a", text,
+                                       type="application/merge-patch+json")
+        after = client.ask("GET", "/v1/tasks/a")[1]["task"]
+        assert status in (200, 400), (text, told)
+        assert now == index + (before != after), (text, told)
+        index = now
+        if status != 200:
+            assert before == after, text
+            continue
+        assert told["task"] == after
+        taken += 1
+        if before != after:
+            event = client.ask("GET", f"/v1/events?after={now - 1}")[1]["events"][0]
+            assert (event["type"], event["data"]["changed"]) == ("task.updated", sorted(
+                key for key in after if before[key] != after[key])), text
+        for key, value in json.loads(text).items():
+            if value is not None and not isinstance(value, dict):
+                assert matches(value, after[key], (key,)), (text, after)
+    assert taken > ROUNDS / 10
+
+
 def test_spoilt_targets(node):
     """Parameters and names at random: an answer of ours, and nothing has changed."""
     seed = random.randrange(2 ** 32)

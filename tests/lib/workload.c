@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "registry/task.h"
+
 void workload_init(struct workload *workload, uint64_t seed)
 {
     *workload = (struct workload){0};
@@ -60,6 +62,65 @@ static void workload_setting(struct workload *workload, struct command *command)
         settings[which].least + sim_random_below(&workload->random, 300);
 }
 
+/* Of few modules, so that some replacements change nothing. */
+static void workload_text(struct workload *workload)
+{
+    snprintf(workload->text, sizeof workload->text,
+             "{\"condition\":{},\"module\":\"%" PRIu64 "\"}",
+             sim_random_below(&workload->random, 20));
+}
+
+/* A condition that holds now and then: revisions are as small as the log is short. */
+static struct task_match workload_match(struct workload *workload)
+{
+    return (struct task_match){
+        .condition = (uint32_t)sim_random_below(&workload->random, 5), /* 4: none */
+        .revision = sim_random_below(&workload->random, 200),
+    };
+}
+
+static void workload_replace(struct workload *workload, struct command *command)
+{
+    struct task_match match = workload_match(workload);
+    workload_text(workload);
+    if (sim_random_chance(&workload->random, 25)) {
+        command->type = COMMAND_TASK_MERGE;
+        command->task_merge.name = text_of(workload->name);
+        command->task_merge.text = text_of(workload->text);
+        command->task_merge.enabled_at = 16;
+        command->task_merge.enabled = sim_random_chance(&workload->random, 50);
+        command->task_merge.base = sim_random_below(&workload->random, 200);
+        command->task_merge.condition = match.condition;
+        command->task_merge.revision = match.revision;
+        return;
+    }
+    command->type = COMMAND_TASK_PUT;
+    command->task_put.name = text_of(workload->name);
+    command->task_put.text = text_of(workload->text);
+    command->task_put.enabled_at = 16;
+    command->task_put.enabled = sim_random_chance(&workload->random, 50);
+    command->task_put.keep_enabled = sim_random_chance(&workload->random, 50);
+    command->task_put.condition = match.condition;
+    command->task_put.revision = match.revision;
+}
+
+static void workload_conditional(struct workload *workload, struct command *command)
+{
+    struct task_match match = workload_match(workload);
+    if (sim_random_chance(&workload->random, 50)) {
+        command->type = COMMAND_TASK_ENABLE_IF;
+        command->task_enable_if.name = text_of(workload->name);
+        command->task_enable_if.enabled = sim_random_chance(&workload->random, 50);
+        command->task_enable_if.condition = match.condition;
+        command->task_enable_if.revision = match.revision;
+        return;
+    }
+    command->type = COMMAND_TASK_DELETE_IF;
+    command->task_delete_if.name = text_of(workload->name);
+    command->task_delete_if.condition = match.condition;
+    command->task_delete_if.revision = match.revision;
+}
+
 void workload_command(struct workload *workload, struct command *command)
 {
     struct sim_random *random = &workload->random;
@@ -70,10 +131,10 @@ void workload_command(struct workload *workload, struct command *command)
              sim_random_below(random, WORKLOAD_NAMES));
     command->request_id = text_of(workload->request_id);
     uint64_t dice = sim_random_below(random, 100);
-    if (dice < 40) {
-        snprintf(workload->text, sizeof workload->text,
-                 "{\"condition\":{},\"module\":\"%" PRIu64 "\"}",
-                 sim_random_next(random));
+    if (dice < 30) {
+        workload_replace(workload, command);
+    } else if (dice < 40) {
+        workload_text(workload);
         command->type = COMMAND_TASK_CREATE;
         command->task_create.name = text_of(workload->name);
         command->task_create.text = text_of(workload->text);
@@ -83,9 +144,11 @@ void workload_command(struct workload *workload, struct command *command)
         command->type = COMMAND_TASK_ENABLE;
         command->task_enable.name = text_of(workload->name);
         command->task_enable.enabled = sim_random_chance(random, 50);
-    } else if (dice < 90) {
+    } else if (dice < 80) {
         command->type = COMMAND_TASK_DELETE;
         command->task_delete.name = text_of(workload->name);
+    } else if (dice < 90) {
+        workload_conditional(workload, command);
     } else if (dice < 97) {
         workload_member(workload, command);
     } else {

@@ -223,6 +223,72 @@ static int model_delete(struct model *model, const struct command *command)
     return 0;
 }
 
+static bool model_holds(const struct model *model, size_t at,
+                        const struct task_match *match)
+{
+    bool there = at < model->count;
+    return match->condition == 0 ? true
+           : match->condition == 1
+               ? there && model->tasks[at].revision == match->revision
+           : match->condition == 2 ? there
+           : match->condition == 3 ? !there
+                                   : false;
+}
+
+/* `base` UINT64_MAX: there may be no task, and whichever is there is replaced. */
+static int model_replace(struct model *model, const struct task_draft *draft,
+                         bool keep_enabled, uint64_t base,
+                         const struct task_match *match)
+{
+    size_t at = model_find(model, (struct text){draft->name, draft->name_len});
+    if (match->condition > 3) {
+        return ERR_INVALID;
+    }
+    if (!model_holds(model, at, match)) {
+        return ERR_PRECONDITION;
+    }
+    if (at == model->count) {
+        struct command create = {.task_create = {{draft->name, draft->name_len},
+                                                 {draft->text, draft->text_len},
+                                                 draft->enabled_at,
+                                                 draft->enabled}};
+        return base == UINT64_MAX ? model_create(model, &create) : ERR_NOT_FOUND;
+    }
+    struct model_task *task = &model->tasks[at];
+    if (base != UINT64_MAX && base != task->revision) {
+        return ERR_CONFLICT;
+    }
+    bool enabled = keep_enabled ? task->enabled : draft->enabled;
+    if (enabled != task->enabled || strlen(task->text) != draft->text_len ||
+        memcmp(task->text, draft->text, draft->text_len) != 0) {
+        memset(task->text, 0, sizeof task->text);
+        memcpy(task->text, draft->text, draft->text_len);
+        task->enabled = enabled;
+        task->revision = ++model->sequence;
+    }
+    return 0;
+}
+
+static int model_conditional(struct model *model, const struct command *command,
+                             const struct task_match *match)
+{
+    struct text name = command->type == COMMAND_TASK_ENABLE_IF
+                           ? command->task_enable_if.name
+                           : command->task_delete_if.name;
+    struct command plain = {.task_enable = {name, command->task_enable_if.enabled}};
+    if (match->condition > 3) {
+        return ERR_INVALID;
+    }
+    if (!model_holds(model, model_find(model, name), match)) {
+        return ERR_PRECONDITION;
+    }
+    if (command->type == COMMAND_TASK_ENABLE_IF) {
+        return model_enable(model, &plain);
+    }
+    plain.task_delete.name = name;
+    return model_delete(model, &plain);
+}
+
 static void assert_equals_model(const struct registry *registry,
                                 const struct model *model)
 {
@@ -253,6 +319,37 @@ static void assert_equals_model(const struct registry *registry,
     }
 }
 
+static struct task_draft draft_of(const struct command *command)
+{
+    const __typeof__(command->task_create) *create = &command->task_create;
+    bool put = command->type == COMMAND_TASK_PUT;
+    bool merge = command->type == COMMAND_TASK_MERGE;
+    struct text name = put     ? command->task_put.name
+                       : merge ? command->task_merge.name
+                               : create->name;
+    struct text text = put     ? command->task_put.text
+                       : merge ? command->task_merge.text
+                               : create->text;
+    return (struct task_draft){
+        .name = name.data,
+        .name_len = name.len,
+        .text = text.data,
+        .text_len = text.len,
+        .enabled_at = 16,
+        .enabled = put     ? command->task_put.enabled
+                   : merge ? command->task_merge.enabled
+                           : create->enabled,
+    };
+}
+
+/* Half of the time the one that is there. */
+static uint64_t merge_base(const struct model *model, const struct command *command)
+{
+    size_t at = model_find(model, command->task_merge.name);
+    bool hit = at < model->count && command->task_merge.base % 2 == 0;
+    return hit ? model->tasks[at].revision : command->task_merge.base;
+}
+
 static void a_million_commands_are_what_the_naive_registry_says(void **state)
 {
     (void)state;
@@ -266,16 +363,39 @@ static void a_million_commands_are_what_the_naive_registry_says(void **state)
         struct command command;
         workload_command(&workload, &command);
         if (command.type == COMMAND_TASK_CREATE) {
-            struct task_draft draft = {
-                .name = command.task_create.name.data,
-                .name_len = command.task_create.name.len,
-                .text = command.task_create.text.data,
-                .text_len = command.task_create.text.len,
-                .enabled_at = command.task_create.enabled_at,
-                .enabled = command.task_create.enabled,
-            };
+            struct task_draft draft = draft_of(&command);
             assert_int_equal(registry_task_create(registry, &change, &draft),
                              model_create(&model, &command));
+        } else if (command.type == COMMAND_TASK_PUT) {
+            struct task_draft draft = draft_of(&command);
+            struct task_match match = {command.task_put.condition,
+                                       command.task_put.revision};
+            bool keep = command.task_put.keep_enabled;
+            assert_int_equal(registry_task_put(registry, &change, &draft, keep, &match),
+                             model_replace(&model, &draft, keep, UINT64_MAX, &match));
+        } else if (command.type == COMMAND_TASK_MERGE) {
+            struct task_draft draft = draft_of(&command);
+            struct task_match match = {command.task_merge.condition,
+                                       command.task_merge.revision};
+            uint64_t base = merge_base(&model, &command);
+            assert_int_equal(
+                registry_task_merge(registry, &change, &draft, base, &match),
+                model_replace(&model, &draft, false, base, &match));
+        } else if (command.type == COMMAND_TASK_ENABLE_IF) {
+            struct task_match match = {command.task_enable_if.condition,
+                                       command.task_enable_if.revision};
+            assert_int_equal(registry_task_enable_if(
+                                 registry, &change, command.task_enable_if.name.data,
+                                 command.task_enable_if.name.len,
+                                 command.task_enable_if.enabled, &match),
+                             model_conditional(&model, &command, &match));
+        } else if (command.type == COMMAND_TASK_DELETE_IF) {
+            struct task_match match = {command.task_delete_if.condition,
+                                       command.task_delete_if.revision};
+            assert_int_equal(registry_task_delete_if(
+                                 registry, &change, command.task_delete_if.name.data,
+                                 command.task_delete_if.name.len, &match),
+                             model_conditional(&model, &command, &match));
         } else if (command.type == COMMAND_TASK_ENABLE) {
             assert_int_equal(registry_task_enable(registry, &change,
                                                   command.task_enable.name.data,
@@ -360,6 +480,32 @@ static struct command golden_command(enum command_type type)
         break;
     case COMMAND_TASK_DELETE:
         command.task_delete.name = text_of("task_a");
+        break;
+    case COMMAND_TASK_PUT:
+        command.task_put.name = text_of("task_a");
+        command.task_put.text = text_of("{\"condition\":{},\"module\":\"p\"}");
+        command.task_put.enabled_at = 16;
+        command.task_put.keep_enabled = true;
+        command.task_put.condition = TASK_CONDITION_REVISION;
+        command.task_put.revision = 1;
+        break;
+    case COMMAND_TASK_MERGE:
+        command.task_merge.name = text_of("task_a");
+        command.task_merge.text = text_of("{\"condition\":{},\"module\":\"q\"}");
+        command.task_merge.enabled_at = 16;
+        command.task_merge.base = 2;
+        command.task_merge.condition = TASK_CONDITION_PRESENT;
+        break;
+    case COMMAND_TASK_ENABLE_IF:
+        command.task_enable_if.name = text_of("task_a");
+        command.task_enable_if.enabled = true;
+        command.task_enable_if.condition = TASK_CONDITION_REVISION;
+        command.task_enable_if.revision = 3;
+        break;
+    case COMMAND_TASK_DELETE_IF:
+        command.task_delete_if.name = text_of("task_a");
+        command.task_delete_if.condition = TASK_CONDITION_REVISION;
+        command.task_delete_if.revision = 0x0123456789abcdef;
         break;
     case COMMAND_MEMBER_SET:
         command.member_set.id = 0x0123456789abcdef;
