@@ -388,6 +388,13 @@ bool call_waited(struct call *call)
     return true;
 }
 
+static void call_refuse_level(struct call *call)
+{
+    struct err err;
+    node_explain_level(call->api->node, call->level, &err);
+    error_reply(call, &err);
+}
+
 static void call_outcome(void *owner, const struct outcome *outcome)
 {
     struct call *call = owner;
@@ -396,6 +403,8 @@ static void call_outcome(void *owner, const struct outcome *outcome)
             call->decided(call, &outcome->result);
         } else if (outcome->code == ERR_NOT_LEADER) {
             error_not_leader(call);
+        } else if (outcome->code == ERR_LEVEL) {
+            call_refuse_level(call);
         } else {
             call_give_up(call, "this node lost sight of it");
         }
@@ -426,13 +435,16 @@ void call_propose(struct call *call, struct command *command, call_outcome_cb de
     command->request_id = text_of(call->request_id);
     command->actor = text_of("");
     call->decided = decided;
+    call->level = command_level(command->type);
     int rv = call->api->drained
                  ? err_set(&err, ERR_UNAVAILABLE, "this node is stopping")
                  : propose_submit(node_propose(call->api->node), command, call_outcome,
                                   call, &err);
-    if (rv != 0) {
+    if (rv == ERR_LEVEL) {
+        call_refuse_level(call);
+    } else if (rv != 0) {
         error_reply(call, &err);
-        return;
+    } else {
+        call_wait(call);
     }
-    call_wait(call);
 }

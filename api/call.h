@@ -46,6 +46,7 @@ struct call {
     bool sized;        /* the request says how long its body is */
     bool answered;     /* an answer is on its way */
     bool pending;      /* its proposal has no outcome yet */
+    uint32_t level;    /* feature level that its command needs */
     char request_id[LIMIT_REQUEST_ID_BYTES + 1];
     char *target; /* unescaped in place; the pointers below are into it */
     const char *segments[CALL_SEGMENT_MAX]; /* of the path, without /v1 */

@@ -33,6 +33,7 @@ enum frame_kind {
     FRAME_REMOVED = 50,
     FRAME_STALE = 51,
     FRAME_ACKED = 52,
+    FRAME_OUTDATED = 53,
 
     /* raft/read_wire.c: the confirmed read index */
     FRAME_READ_ASK = 80,

@@ -10,6 +10,7 @@
 
 struct fsm {
     struct registry *registry;
+    uint32_t known_level;
     struct fsm_watch *watches;
     struct buf texts; /* of the command that is applied, terminated */
 };
@@ -214,6 +215,7 @@ struct fsm *fsm_new(void)
 {
     struct fsm *fsm = mem_zalloc(sizeof *fsm);
     fsm->registry = registry_new();
+    fsm->known_level = COMMAND_LEVEL;
     buf_init(&fsm->texts);
     return fsm;
 }
@@ -223,6 +225,16 @@ void fsm_free(struct fsm *fsm)
     registry_free(fsm->registry);
     buf_close(&fsm->texts);
     mem_free(fsm);
+}
+
+void fsm_know(struct fsm *fsm, uint32_t level)
+{
+    fsm->known_level = level;
+}
+
+uint32_t fsm_known_level(const struct fsm *fsm)
+{
+    return fsm->known_level;
 }
 
 const struct registry *fsm_registry(const struct fsm *fsm)
@@ -262,9 +274,28 @@ static void fsm_apply_one(struct fsm *fsm, const struct batch_header *header,
     }
 }
 
+static int fsm_check_level(const struct fsm *fsm, uint32_t level, struct err *err)
+{
+    return level <= fsm->known_level
+               ? 0
+               : err_set(err, ERR_UNSUPPORTED,
+                         "the cluster is at feature level %u, this muster knows %u: "
+                         "upgrade it",
+                         level, fsm->known_level);
+}
+
+static int fsm_check_command(const struct fsm *fsm, const struct command *command,
+                             struct err *err)
+{
+    int rv = fsm_check_level(fsm, command_level(command->type), err);
+    return rv == 0 && command->type == COMMAND_LEVEL_SET
+               ? fsm_check_level(fsm, command->level_set.level, err)
+               : rv;
+}
+
 /* Everything is decoded before anything is applied: a damaged batch changes nothing. */
-static int fsm_check(const void *batch, size_t len, struct batch_header *header,
-                     struct err *err)
+static int fsm_check(const struct fsm *fsm, const void *batch, size_t len,
+                     struct batch_header *header, struct err *err)
 {
     struct cursor cursor;
     struct command command;
@@ -272,6 +303,7 @@ static int fsm_check(const void *batch, size_t len, struct batch_header *header,
     int rv = batch_open(&cursor, header, err);
     for (uint32_t i = 0; rv == 0 && i < header->count; i++) {
         rv = batch_next(&cursor, &command, err);
+        rv = rv == 0 ? fsm_check_command(fsm, &command, err) : rv;
     }
     return rv == 0 ? batch_end(&cursor, err) : rv;
 }
@@ -280,7 +312,7 @@ int fsm_apply(struct fsm *fsm, const void *batch, size_t len, struct result *res
               size_t capacity, size_t *count, struct err *err)
 {
     struct batch_header header;
-    int rv = fsm_check(batch, len, &header, err);
+    int rv = fsm_check(fsm, batch, len, &header, err);
     if (rv != 0) {
         return rv;
     }
@@ -313,6 +345,11 @@ int fsm_restore_decoded(struct fsm *fsm, struct snapshot_decoder *decoder,
     struct registry *registry = snapshot_decoder_finish(decoder, err);
     if (registry == NULL) {
         return (int)err->code;
+    }
+    int rv = fsm_check_level(fsm, registry_level(registry), err);
+    if (rv != 0) {
+        registry_free(registry);
+        return rv;
     }
     fsm_restore(fsm, registry);
     return 0;

@@ -29,6 +29,11 @@ struct result {
 struct fsm *fsm_new(void);
 void fsm_free(struct fsm *fsm);
 
+/* The highest feature level this node knows; COMMAND_LEVEL unless a test says less.
+ * What is above it is refused as ERR_UNSUPPORTED, in a batch and in a state. */
+void fsm_know(struct fsm *fsm, uint32_t level);
+uint32_t fsm_known_level(const struct fsm *fsm);
+
 /* Borrowed until the next fsm_restore(): ask again, do not keep it. */
 const struct registry *fsm_registry(const struct fsm *fsm);
 
@@ -43,7 +48,8 @@ int fsm_apply(struct fsm *fsm, const void *batch, size_t len, struct result *res
 void fsm_restore(struct fsm *fsm, struct registry *registry);
 
 /* Likewise, from a snapshot that was fed whole; frees the decoder. ERR_CORRUPT: its end
- * is missing; the state is as it was. */
+ * is missing; ERR_UNSUPPORTED: it is of a feature level that this node does not know;
+ * the state is as it was. */
 struct snapshot_decoder;
 int fsm_restore_decoded(struct fsm *fsm, struct snapshot_decoder *decoder,
                         struct err *err);

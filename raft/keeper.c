@@ -90,11 +90,15 @@ void keeper_see(struct node *node, struct membership *members, struct roster_vie
         .member_count = members->count,
         .wish = node->keeper.wish,
         .voters_wanted = keeper_voters_wanted(node),
+        .level = keeper_level(node),
         .last = engine_last(node->engine),
         .leading_ms = engine_leading_ms(node->engine),
         .election_timeout_ms = node->options.election_timeout_ms,
         .replace_after_ms = node->options.replace_after_ms,
     };
+    if (propose_level(node->propose) > view->level) {
+        view->level = propose_level(node->propose); /* it is on its way */
+    }
     for (size_t i = 0; i < members->count; i++) {
         keeper_see_member(node, &members->rows[i], &view->members[i]);
     }
@@ -106,6 +110,7 @@ void keeper_see(struct node *node, struct membership *members, struct roster_vie
                 .name = other->name,
                 .address = other->peer_address,
                 .pledged = other->pledge != 0,
+                .level = other->level,
             };
         }
     }
@@ -467,6 +472,7 @@ void keeper_look(struct node *node)
     }
     node->keeper.due = false;
     keeper_keep_rows(node);
+    keeper_raise_level(node);
     if (!engine_changing(node->engine) && !handover_holds(&node->handover)) {
         keeper_step(node, &why);
     }

@@ -36,6 +36,16 @@ void keeper_see(struct node *node, struct membership *members,
  */
 uint64_t keeper_successor(struct node *node);
 
+/* --- keeper_level.c */
+uint32_t keeper_level(const struct node *node); /* the cluster's feature level */
+/* As a settled leader: raise it if every member is known to know more. */
+void keeper_raise_level(struct node *node);
+/* A member that knows less than the cluster's level: its word does not count. */
+bool keeper_outdated(const struct node *node, const struct acquaintance *other);
+/* For whoever knows `level`: why it is not listened to. */
+void keeper_explain_outdated(const struct node *node, uint32_t level, char *out,
+                             size_t size);
+
 /* --- keeper_talk.c */
 /* Tell who is let in, has to wait or was removed, and who acknowledged how much. */
 void keeper_tell(struct node *node);

@@ -92,6 +92,16 @@ static void keeper_tell_removed(struct node *node, const struct membership *memb
     }
 }
 
+static void keeper_tell_outdated(struct node *node, const struct acquaintance *other)
+{
+    if (other->up && keeper_outdated(node, other)) {
+        struct keeper_message message = {.kind = FRAME_OUTDATED,
+                                         .session = other->session};
+        keeper_explain_outdated(node, other->level, message.text, sizeof message.text);
+        keeper_send(node, other->id, &message);
+    }
+}
+
 static void keeper_tell_acked(struct node *node, const struct membership *members)
 {
     struct keeper_message message = {.kind = FRAME_ACKED};
@@ -131,6 +141,9 @@ void keeper_tell(struct node *node)
         } else if (!engine_changing(node->engine)) {
             keeper_tell_blank(node, &view, &members, &view.blanks[i]);
         }
+    }
+    for (size_t i = 0; i < ACQUAINTANCE_MAX; i++) {
+        keeper_tell_outdated(node, &node->others.rows[i]);
     }
     if (leads && !engine_changing(node->engine)) {
         keeper_tell_removed(node, &members);
@@ -211,11 +224,25 @@ void keeper_dial(struct node *node)
 /* --- from other nodes --------------------------------------------------------------
  */
 
+static void keeper_judge_level(struct node *node, const struct hello *hello)
+{
+    const struct acquaintance *other =
+        acquaintances_find(&node->others, hello->node_id);
+    char text[KEEPER_TEXT_BYTES];
+    if (other != NULL && keeper_outdated(node, other)) {
+        keeper_explain_outdated(node, hello->level, text, sizeof text);
+        log_warn("%s: %s (%" PRIu64 ", muster %s) is not listened to: %s",
+                 node->options.name, hello->name, hello->node_id, hello->version, text);
+        keeper_tell_outdated(node, other);
+    }
+}
+
 bool keeper_hello(struct node *node, const struct hello *hello)
 {
     struct err why;
     node->keeper.due = true;
     if (acquaintances_hello(&node->others, hello, node_now(node), &why) == 0) {
+        keeper_judge_level(node, hello);
         return true;
     }
     log_warn("%s: %s (%" PRIu64 ") is refused: %s", node->options.name, hello->name,
@@ -245,6 +272,19 @@ static void keeper_called_stale(struct node *node, const struct keeper_message *
     node->options.failed(node->options.owner, &err);
 }
 
+/* Likewise: of this start only. */
+static void keeper_called_outdated(struct node *node,
+                                   const struct keeper_message *message, uint64_t from)
+{
+    const struct acquaintance *other = acquaintances_find(&node->others, from);
+    struct err err;
+    if (message->session == node->session) {
+        err_set(&err, ERR_UNSUPPORTED, "%s refuses this node: %s",
+                other != NULL ? other->name : "a member", message->text);
+        node->options.failed(node->options.owner, &err);
+    }
+}
+
 int keeper_frame(struct node *node, uint64_t from, const uint8_t *data, size_t len,
                  struct err *err)
 {
@@ -255,6 +295,8 @@ int keeper_frame(struct node *node, uint64_t from, const uint8_t *data, size_t l
     }
     if (message.kind == FRAME_STALE) {
         keeper_called_stale(node, &message, from);
+    } else if (message.kind == FRAME_OUTDATED) {
+        keeper_called_outdated(node, &message, from);
     } else if (message.kind == FRAME_WELCOME) {
         if (node->phase == NODE_PHASE_FORMING && message.session == node->session) {
             forming_welcome(node->forming, message.cluster_id, message.term);

@@ -21,12 +21,12 @@ struct keeper_acked {
 };
 
 struct keeper_message {
-    enum frame_kind kind;             /* FRAME_WELCOME … FRAME_ACKED */
-    uint64_t session;                 /* WELCOME, STALE: of the start that is meant */
-    uint64_t cluster_id;              /* WELCOME */
-    uint64_t term;                    /* WELCOME, REMOVED: of the leader that says so */
+    enum frame_kind kind; /* FRAME_WELCOME … FRAME_OUTDATED */
+    uint64_t session;     /* WELCOME, STALE, OUTDATED: of the start that is meant */
+    uint64_t cluster_id;  /* WELCOME */
+    uint64_t term;        /* WELCOME, REMOVED: of the leader that says so */
     char leader[LIMIT_ADDRESS_BYTES]; /* WAIT: peer address, "" = not known */
-    char text[KEEPER_TEXT_BYTES];     /* WAIT, STALE: why, for people */
+    char text[KEEPER_TEXT_BYTES];     /* WAIT, STALE, OUTDATED: why, for people */
     size_t acked_count;               /* ACKED */
     struct keeper_acked acked[LIMIT_MEMBERS];
 };

@@ -83,6 +83,9 @@ void node_set_door(struct node *node)
     }
     bool held = handover_holds(&node->handover) || keeper_holds(node);
     if (engine_role(node->engine) == ENGINE_LEADER) {
+        if (engine_settled(node->engine) && node->phase == NODE_PHASE_MEMBER) {
+            keeper_raise_level(node); /* before anybody is let in */
+        }
         state = engine_settled(node->engine) && !held ? PROPOSE_OPEN : PROPOSE_HOLDING;
     } else if (held && engine_leader(node->engine) == 0) {
         state =
@@ -153,7 +156,7 @@ bool node_draft(struct node *node, uint64_t id, struct member_draft *draft)
     if (id == node->identity.node_id) {
         *draft = (struct member_draft){
             .id = id,
-            .level = COMMAND_LEVEL,
+            .level = node->level,
             .name = node->options.name,
             .address = node->options.api_address,
             .peer_address = node->options.peer_address,
@@ -206,8 +209,8 @@ static void node_link_frame(void *owner, uint64_t from, const uint8_t *data, siz
     int rv = 0;
     uint8_t kind = len > 0 ? data[0] : 0;
     const struct acquaintance *sender = acquaintances_find(&node->others, from);
-    if (sender != NULL && sender->stale) {
-        return; /* its votes and its word are an old copy's */
+    if (sender != NULL && (sender->stale || keeper_outdated(node, sender))) {
+        return; /* its votes and its word are an old copy's, or an old muster's */
     }
     if (kind >= FRAME_READ_ASK && kind <= FRAME_READ_END) {
         if (node->phase == NODE_PHASE_MEMBER) {
@@ -258,7 +261,9 @@ static const struct link_events node_link_events = {
 static bool node_engine_send(void *owner, uint64_t to, struct bytes *frame)
 {
     struct node *node = owner;
+    const struct acquaintance *other = acquaintances_find(&node->others, to);
     return node->options.link != NULL &&
+           (other == NULL || !keeper_outdated(node, other)) &&
            node->options.link->ops->send(node->options.link, to, frame);
 }
 
@@ -278,7 +283,7 @@ static struct hello node_hello(const struct node *node)
         .last_index = node->found_last,
         .pledge = 0,
         .expect = node->options.expect,
-        .level = COMMAND_LEVEL,
+        .level = node->level,
         .name = node->options.name,
         .peer_address = node->options.peer_address,
         .api_address = node->options.api_address,
@@ -461,7 +466,7 @@ static void node_start_forming(struct node *node)
         .peer_address = node->options.peer_address,
         .api_address = node->options.api_address,
         .version = node->options.version,
-        .level = COMMAND_LEVEL,
+        .level = node->level,
         .expect = node->options.expect,
         .peers = node->options.peers,
         .peer_count = node->options.peer_count,
@@ -522,7 +527,9 @@ static struct node *node_new(const struct node_options *options)
     acquaintances_init(&node->others);
     node->session = clock_random(options->clock);
     node->turn = (struct clock_task){.run = node_turn, .owner = node};
+    node->level = options->level != 0 ? options->level : COMMAND_LEVEL;
     node->fsm = fsm_new();
+    fsm_know(node->fsm, node->level);
     node->propose = propose_new(options->clock, node->fsm);
     node->applier = (struct applier){
         .clock = options->clock,

@@ -36,6 +36,9 @@ struct node_options {
     uint32_t heartbeat_ms;
     /* A member that is silent for so long is replaced by a new node of its name. */
     uint32_t replace_after_ms;
+    /* Tests only: the highest feature level this node claims to know; 0 = what the
+     * build knows. */
+    uint32_t level;
     uint64_t segment_bytes; /* 0 = default */
     /* A snapshot is taken when the log has so many bytes, and so many entries since the
      * last one; so many entries stay before it for peers a little behind.
@@ -90,6 +93,7 @@ struct node_status {
     /* Entries the leader had committed at last contact that are not applied here;
      * UINT64_MAX: not known (no leader, or a new one before its own first entry). */
     uint64_t lag;
+    uint32_t level; /* feature level of the cluster, as it is applied here */
     bool disk_full;
     /* Leader: fewer than a majority of the voters have room on their disks. */
     bool majority_full;
@@ -102,10 +106,13 @@ struct node_member {
     const char *name;    /* "" if the row is not there yet */
     const char *address; /* API */
     const char *peer_address;
+    const char *version; /* "" if not known */
+    uint32_t level;      /* highest feature level it knows; 0: not known */
     bool voter;
     bool leader;
     bool self;
     bool reachable;   /* self, or a link to it is up */
+    bool draining;    /* it is to lead only if no other can */
     bool disk_full;   /* leader only: as it said with its last answer; self: now */
     uint64_t match;   /* leader only: highest index known to be durable there */
     char reason[128]; /* why it is not reachable */
@@ -149,6 +156,10 @@ int node_remove_member(struct node *node, const char *name, node_change_cb done,
  * (raft/read_index.h says how it ends otherwise). On any node. ERR_UNAVAILABLE: it is
  * in no cluster; ERR_BUSY: too many wait. `done` is not called then. */
 int node_read_index(struct node *node, struct read_waiter *read, struct err *err);
+
+/* Why a command of feature level `needed` is not taken yet, naming the member that
+ * holds the cluster back: ERR_LEVEL. */
+void node_explain_level(struct node *node, uint32_t needed, struct err *out);
 
 /* Leadership news; called on the loop when role, term or leader changed. */
 struct node_watch {

@@ -34,6 +34,7 @@ struct keeper {
     bool due;          /* something was heard or decided since it looked */
     bool row_proposed; /* a member row is on its way: one at a time */
     bool setting_proposed;
+    bool level_proposed;
     /* An operator's wish; kind NOTHING: none. */
     struct roster_wish wish;
     bool wish_voter; /* REMOVE: it was one */
@@ -67,6 +68,7 @@ struct node {
     struct vigil vigil;
     struct handover handover;
     struct keeper keeper;
+    uint32_t level; /* the highest feature level it knows */
     uint64_t session;
     uint64_t found_last; /* last index of the log as it was opened */
     struct compaction compaction;

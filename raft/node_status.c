@@ -77,6 +77,21 @@ static void node_name_of(struct node *node, uint64_t id, const char **name,
     }
 }
 
+/* Likewise. */
+static void node_version_of(struct node *node, struct node_member *member)
+{
+    struct member_draft draft;
+    const struct member *row = registry_member(fsm_registry(node->fsm), member->id);
+    member->draining = row != NULL && row->draining;
+    if (node_draft(node, member->id, &draft)) {
+        member->version = draft.version;
+        member->level = draft.level;
+    } else {
+        member->version = row != NULL ? row->version : "";
+        member->level = row != NULL ? row->level : 0;
+    }
+}
+
 bool node_known_elsewhere(const struct node *node, char known_as[LIMIT_ADDRESS_BYTES])
 {
     struct membership members;
@@ -181,6 +196,7 @@ void node_status(struct node *node, struct node_status *out)
     out->leader_known = out->leader_id != 0;
     out->last_contact_ms = engine_contact_age_ms(node->engine);
     out->lag = node_lag(node, out);
+    out->level = registry_level(fsm_registry(node->fsm));
     out->disk_full = node->store != NULL && store_full(node->store);
     out->majority_full = out->role == NODE_LEADER && node_majority_full(node);
     if (out->leader_known) {
@@ -227,6 +243,7 @@ size_t node_members(struct node *node, struct node_member *out, size_t capacity)
             member.disk_full = node->store != NULL && store_full(node->store);
         }
         node_name_of(node, member.id, &member.name, &member.address);
+        node_version_of(node, &member);
         node_reach(node, &member);
         size_t at = i;
         for (; at > 0 && strcmp(out[at - 1].name, member.name) > 0; at--) {

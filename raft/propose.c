@@ -6,6 +6,11 @@
  *   CLOSED ──leads──▶ HOLDING ──own term's first entry applied──▶ OPEN
  *      ▲─────────────────┴───────────── leads no more ─────────────┘
  *
+ * No command goes into the log above the cluster's feature level. A level_set goes to
+ * the head of the queue, and what comes behind it may be of its level at once: whoever
+ * has an entry in its log has those before it. What is held is judged when the door
+ * opens, as the level may rise until then.
+ *
  * Failure modes: leadership lost → the queue is answered ERR_NOT_LEADER (nothing
  * happened); batches under way wait until their index is applied, by this leader's
  * entry or another's, or a lower one by an entry of a newer term. A caller with a
@@ -25,6 +30,8 @@ struct proposal {
     struct proposal *next;
     propose_cb done;
     void *owner;
+    uint32_t level;  /* it first exists in */
+    uint32_t raises; /* a level_set: to this level; else 0 */
     size_t len;
     uint8_t data[]; /* the command, encoded */
 };
@@ -39,6 +46,7 @@ struct proposal_list {
 struct batch {
     struct batch *next;
     bool current; /* of this leadership: counts as in flight */
+    bool raises;  /* the level */
     uint64_t index;
     uint64_t term;
     struct proposal_list proposals;
@@ -50,6 +58,7 @@ struct propose {
     struct engine *engine;
     enum propose_state state;
     bool stopped;
+    uint32_t level; /* propose_level(); 0: not open yet in this leadership */
     struct proposal_list queue;
     /* Submitted, in that order. Batches of an earlier leadership may still wait while
      * this one's newest entries go to the same places: indexes are neither sorted nor
@@ -76,6 +85,16 @@ static void list_push(struct proposal_list *list, struct proposal *proposal)
     proposal->next = NULL;
     *list->last = proposal;
     list->last = &proposal->next;
+    list->count++;
+}
+
+static void list_push_first(struct proposal_list *list, struct proposal *proposal)
+{
+    proposal->next = list->first;
+    list->first = proposal;
+    if (proposal->next == NULL) {
+        list->last = &proposal->next;
+    }
     list->count++;
 }
 
@@ -157,10 +176,35 @@ static struct batch *batch_build(struct propose *propose)
         struct proposal *proposal = list_pop(&propose->queue);
         buf_put(&propose->scratch, proposal->data, proposal->len);
         list_push(&batch->proposals, proposal);
+        batch->raises |= proposal->raises > 0;
     }
     batch_set_count(&propose->scratch, (uint32_t)batch->proposals.count);
     batch_check(&propose->scratch);
     return batch;
+}
+
+/* The queue as it is now: what a decided owner submits again waits for the next turn.
+ */
+static void propose_refuse_queue(struct propose *propose)
+{
+    struct proposal_list queue = propose->queue;
+    if (queue.first == NULL) {
+        return;
+    }
+    list_init(&propose->queue);
+    list_decide(propose, &queue, ERR_NOT_LEADER);
+}
+
+/* It never happened, nor does what relied on the level it would have raised. */
+static void batch_refused(struct propose *propose, struct batch *batch)
+{
+    bool raised = batch->raises;
+    list_decide(propose, &batch->proposals, ERR_NOT_LEADER);
+    mem_free(batch);
+    if (raised) {
+        propose->level = registry_level(fsm_registry(propose->fsm));
+        propose_refuse_queue(propose);
+    }
 }
 
 static void batch_submit(struct propose *propose)
@@ -170,9 +214,8 @@ static void batch_submit(struct propose *propose)
     int rv = engine_submit(propose->engine, ENTRY_COMMAND, payload, &batch->index,
                            &batch->term, NULL);
     bytes_unref(payload);
-    if (rv != 0) { /* it never happened */
-        list_decide(propose, &batch->proposals, ERR_NOT_LEADER);
-        mem_free(batch);
+    if (rv != 0) {
+        batch_refused(propose, batch);
         return;
     }
     *propose->last_batch = batch;
@@ -193,6 +236,35 @@ static void propose_flush(struct clock_task *task)
 /* --- door 1 --------------------------------------------------------------------------
  */
 
+/* Held commands are judged when the door opens. */
+static int propose_check_level(const struct propose *propose,
+                               const struct command *command, struct err *err)
+{
+    uint32_t needed = command_level(command->type);
+    uint32_t level =
+        propose->state == PROPOSE_OPEN ? propose->level : fsm_known_level(propose->fsm);
+    return needed <= level
+               ? 0
+               : err_set(err, ERR_LEVEL,
+                         "this needs feature level %u; the cluster is at %u", needed,
+                         registry_level(fsm_registry(propose->fsm)));
+}
+
+static void propose_queue(struct propose *propose, struct proposal *proposal)
+{
+    if (proposal->raises == 0) {
+        list_push(&propose->queue, proposal);
+    } else {
+        list_push_first(&propose->queue, proposal);
+        if (propose->state == PROPOSE_OPEN && proposal->raises > propose->level) {
+            propose->level = proposal->raises;
+        }
+    }
+    propose->waiting++;
+    propose->waiting_bytes += proposal->len;
+    clock_defer(propose->clock, &propose->flush);
+}
+
 int propose_submit(struct propose *propose, const struct command *command,
                    propose_cb done, void *owner, struct err *err)
 {
@@ -208,7 +280,10 @@ int propose_submit(struct propose *propose, const struct command *command,
                        propose->waiting, propose->waiting_bytes);
     }
     buf_clear(&propose->scratch);
-    int rv = command_encode(&propose->scratch, command, COMMAND_LEVEL, err);
+    int rv = propose_check_level(propose, command, err);
+    if (rv == 0) {
+        rv = command_encode(&propose->scratch, command, COMMAND_LEVEL, err);
+    }
     if (rv != 0) {
         return rv;
     }
@@ -216,14 +291,18 @@ int propose_submit(struct propose *propose, const struct command *command,
     *proposal = (struct proposal){
         .done = done,
         .owner = owner,
+        .level = command_level(command->type),
+        .raises = command->type == COMMAND_LEVEL_SET ? command->level_set.level : 0,
         .len = propose->scratch.len,
     };
     memcpy(proposal->data, propose->scratch.data, proposal->len);
-    list_push(&propose->queue, proposal);
-    propose->waiting++;
-    propose->waiting_bytes += proposal->len;
-    clock_defer(propose->clock, &propose->flush);
+    propose_queue(propose, proposal);
     return 0;
+}
+
+uint32_t propose_level(const struct propose *propose)
+{
+    return propose->level;
 }
 
 size_t propose_waiting(const struct propose *propose)
@@ -255,16 +334,25 @@ void propose_free(struct propose *propose)
     mem_free(propose);
 }
 
-/* The queue as it is now: what a decided owner submits again waits for the next turn.
- */
-static void propose_refuse_queue(struct propose *propose)
+/* The level is that of the state, which is all there is, or one raised since. What was
+ * held and is above it never happens. */
+static void propose_judge_queue(struct propose *propose)
 {
-    struct proposal_list queue = propose->queue;
-    if (queue.first == NULL) {
-        return;
-    }
+    struct proposal_list held = propose->queue;
+    struct proposal_list refused;
+    struct proposal *proposal = NULL;
+    uint32_t level = registry_level(fsm_registry(propose->fsm));
+    propose->level = level > propose->level ? level : propose->level;
     list_init(&propose->queue);
-    list_decide(propose, &queue, ERR_NOT_LEADER);
+    list_init(&refused);
+    while ((proposal = list_pop(&held)) != NULL) {
+        if (proposal->raises > propose->level) {
+            propose->level = proposal->raises;
+        }
+        bool fits = proposal->level <= propose->level;
+        list_push(fits ? &propose->queue : &refused, proposal);
+    }
+    list_decide(propose, &refused, ERR_LEVEL);
 }
 
 void propose_set_state(struct propose *propose, enum propose_state state,
@@ -279,8 +367,10 @@ void propose_set_state(struct propose *propose, enum propose_state state,
         propose->clock_base_ms = registry_clock_ms(fsm_registry(propose->fsm));
         propose->clock_base_at = clock_now_ms(propose->clock);
         clock_defer(propose->clock, &propose->flush);
+        propose_judge_queue(propose);
     }
     if (state == PROPOSE_CLOSED) {
+        propose->level = 0;
         for (struct batch *batch = propose->batches; batch != NULL;
              batch = batch->next) {
             batch->current = false;

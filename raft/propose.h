@@ -22,8 +22,9 @@ struct propose;
 
 struct outcome {
     /* 0: applied, `result` is every replica's (its code may be a refusal).
-     * ERR_NOT_LEADER: it never happened. ERR_OUTCOME_UNKNOWN: it may have, or may yet.
-     */
+     * ERR_NOT_LEADER: it never happened. ERR_LEVEL: nor did this, it was held and the
+     * cluster's feature level is too low for it. ERR_OUTCOME_UNKNOWN: it may have, or
+     * may yet. */
     int code;
     struct result result;
 };
@@ -33,9 +34,14 @@ typedef void (*propose_cb)(void *owner, const struct outcome *outcome);
 /* Submit one command; its bytes are copied. 0: `done` is called exactly once, later, on
  * the loop; right after apply, so fsm_registry() shows the state just after its batch.
  * Else `done` is never called: ERR_NOT_LEADER, ERR_BUSY (queue full), ERR_FULL (disk),
- * ERR_TOO_LARGE, ERR_UNAVAILABLE (stopping). */
+ * ERR_TOO_LARGE, ERR_UNAVAILABLE (stopping), ERR_LEVEL: the cluster's feature level is
+ * too low for it. */
 int propose_submit(struct propose *propose, const struct command *command,
                    propose_cb done, void *owner, struct err *err);
+
+/* Commands up to this feature level go into the log now: the cluster's, or what a
+ * level_set raises it to that stands before them in the log of this leadership. */
+uint32_t propose_level(const struct propose *propose);
 
 size_t propose_waiting(const struct propose *propose); /* submitted, not yet decided */
 

@@ -179,6 +179,12 @@ void roster_judge(const struct roster_view *view, const struct roster_blank *bla
     why->text[0] = '\0';
     if (blank->pledged) {
         err_set(why, ERR_CONFLICT, "it holds a pledge to another cluster");
+    } else if (blank->level < view->level) {
+        err_set(
+            why, ERR_CONFLICT,
+            "the cluster is at feature level %u, the muster of %s knows %u: upgrade "
+            "it",
+            view->level, blank->name, blank->level);
     } else if (holder != NULL) {
         err_set(why, ERR_CONFLICT,
                 "name %s is held by member %" PRIu64 " at %s, %s %" PRIu64

@@ -36,7 +36,8 @@ struct roster_blank {
     uint64_t id;
     const char *name;
     const char *address;
-    bool pledged; /* it forms another cluster */
+    bool pledged;   /* it forms another cluster */
+    uint32_t level; /* highest feature level it knows */
 };
 
 enum roster_wish_kind { ROSTER_WISH_NOTHING, ROSTER_WISH_ADD, ROSTER_WISH_REMOVE };
@@ -54,6 +55,7 @@ struct roster_view {
     size_t blank_count;
     struct roster_wish wish;
     uint64_t voters_wanted; /* so many seats there are */
+    uint32_t level;         /* feature level of the cluster */
     uint64_t last;          /* index of the leader's log */
     uint64_t leading_ms;
     uint64_t election_timeout_ms;

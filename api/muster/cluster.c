@@ -18,6 +18,10 @@ static void put_member(struct buf *out, const struct node_member *member)
     jsontext_put_text(out, member->address);
     buf_printf(out, ",\"peer_address\":");
     jsontext_put_text(out, member->peer_address);
+    buf_printf(out, ",\"version\":");
+    jsontext_put_text(out, member->version);
+    buf_printf(out, ",\"feature_level\":%" PRIu32 ",\"draining\":%s", member->level,
+               member->draining ? "true" : "false");
     buf_printf(out, ",\"role\":\"%s\",\"leader\":%s,\"self\":%s,\"reachable\":%s",
                member->voter ? "voter" : "standby", member->leader ? "true" : "false",
                member->self ? "true" : "false", member->reachable ? "true" : "false");
@@ -51,8 +55,10 @@ void cluster_get(struct call *call)
     buf_init(&body);
     buf_printf(&body, "{\"request_id\":");
     jsontext_put_text(&body, call->request_id);
-    buf_printf(&body, ",\"cluster_id\":\"%" PRIu64 "\",\"node\":{\"name\":",
-               status.cluster_id);
+    buf_printf(&body,
+               ",\"cluster_id\":\"%" PRIu64 "\",\"feature_level\":%" PRIu32
+               ",\"node\":{\"name\":",
+               status.cluster_id, status.level);
     jsontext_put_text(&body, status.name);
     buf_printf(&body,
                ",\"id\":\"%" PRIu64 "\",\"role\":\"%s\",\"term\":%" PRIu64

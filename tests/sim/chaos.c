@@ -27,6 +27,7 @@ static const char *const fault_names[FAULT_COUNT] = {
     [FAULT_WIPE] = "wipe",
     [FAULT_TRANSFER] = "transfer",
     [FAULT_REMOVE] = "remove",
+    [FAULT_UPGRADE] = "upgrade",
 };
 
 static struct sim_node *chaos_leader(struct world *world)
@@ -264,6 +265,9 @@ static void chaos_make(struct world *world, enum fault fault)
     case FAULT_REMOVE:
         operator_remove(world, member);
         break;
+    case FAULT_UPGRADE:
+        sim_node_upgrade(member, 1000 + world_below(world, world->down_max_us));
+        break;
     case FAULT_COUNT:
         break;
     }
@@ -330,6 +334,7 @@ void chaos_init(struct world *world)
         [FAULT_WIPE] = 3,
         [FAULT_TRANSFER] = 6,
         [FAULT_REMOVE] = 5,
+        [FAULT_UPGRADE] = 3,
     };
     char list[160] = "";
     size_t len = 0;
@@ -367,6 +372,7 @@ void chaos_heal(struct world *world)
         sim_disk_latency(member->disk, 50, 2000);
         sim_disk_limit(member->disk, UINT64_MAX);
         member->limited = false;
+        sim_node_upgrade(member, 1000);
         if (member->faulty && member->state == SIM_NODE_UP) {
             sim_node_end(member, SIM_NODE_KILLED, 1000); /* a fault may still be set */
         }

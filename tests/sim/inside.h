@@ -42,6 +42,7 @@ struct sim_node {
     bool limited; /* its disk has a limit now */
     bool full;    /* ... or had one in this life: what failed may be told later */
     uint32_t life;
+    uint32_t level; /* feature level it claims to know */
     struct sim_disk *disk;
     struct clock *clock;
     struct link *link;
@@ -80,6 +81,7 @@ enum fault {
     FAULT_WIPE,
     FAULT_TRANSFER,
     FAULT_REMOVE,
+    FAULT_UPGRADE, /* a node starts again and knows all commands */
     FAULT_COUNT,
 };
 
@@ -95,6 +97,7 @@ struct world {
     size_t count;
     bool forming; /* the disks were empty */
     bool calm;    /* healed: no more faults */
+    bool mixed;   /* some nodes know the first feature level only, for now */
 
     /* by seed */
     uint32_t election_timeout_ms;
@@ -138,6 +141,7 @@ void sim_node_start(struct sim_node *member);
  * so). */
 void sim_node_end(struct sim_node *member, enum sim_node_end end, uint64_t down_us);
 void sim_node_wipe(struct sim_node *member, uint64_t down_us);
+void sim_node_upgrade(struct sim_node *member, uint64_t down_us);
 void sim_node_pause(struct sim_node *member, uint64_t for_us);
 void sim_node_resume(struct sim_node *member);
 bool sim_node_leads(const struct sim_node *member);

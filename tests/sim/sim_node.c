@@ -81,6 +81,7 @@ static struct node_options sim_node_options(struct sim_node *member, const char 
         .peer_address = alone ? "" : member->address,
         .api_address = member->api_address,
         .version = "sim",
+        .level = member->level,
         .expect = (uint32_t)world->count,
         .peers = peers,
         .peer_count = peer_count,
@@ -242,6 +243,17 @@ void sim_node_wipe(struct sim_node *member, uint64_t down_us)
     member->world->result->wipes++;
 }
 
+void sim_node_upgrade(struct sim_node *member, uint64_t down_us)
+{
+    if (member->level < COMMAND_LEVEL) {
+        transcript_note(member->world->transcript, "%s: upgraded", member->name);
+        member->level = COMMAND_LEVEL;
+        if (member->state == SIM_NODE_UP) {
+            sim_node_end(member, SIM_NODE_STOPPED, down_us);
+        }
+    }
+}
+
 void sim_node_pause(struct sim_node *member, uint64_t for_us)
 {
     if (member->state != SIM_NODE_UP || member->paused) {
@@ -280,7 +292,10 @@ static void sim_node_resumed(struct sim_event *event)
 void sim_node_init(struct world *world, size_t slot)
 {
     struct sim_node *member = &world->members[slot];
-    *member = (struct sim_node){.world = world, .slot = slot};
+    *member = (struct sim_node){.world = world, .slot = slot, .level = COMMAND_LEVEL};
+    if (world->mixed && world_chance(world, 60)) {
+        member->level = 1;
+    }
     member->failed = (struct sim_event){.fire = sim_node_failed, .owner = member};
     member->bury = (struct sim_event){.fire = sim_node_bury, .owner = member};
     member->restart = (struct sim_event){.fire = sim_node_restart, .owner = member};

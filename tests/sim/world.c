@@ -83,6 +83,7 @@ static void world_draw(struct world *world)
     world->name_count = names[world_below(world, 6)];
     world->big_percent = world_chance(world, 30) ? 5 : 0;
     world->big_left = world_chance(world, 20) ? 4000000 : 400000;
+    world->mixed = world_chance(world, 30);
     enum world_kind kind = world->options->kind;
     bool forms = world_chance(world, 30);
     world->forming = kind == WORLD_FORMING || (kind == WORLD_MIXED && forms);
@@ -143,7 +144,8 @@ static bool world_is_well(const struct world *world, uint64_t first_op)
     for (size_t i = 0; i < world->count; i++) {
         const struct sim_node *member = &world->members[i];
         if (member->state != SIM_NODE_UP ||
-            member->applied + 2 < truth_last(world->truth)) {
+            member->applied + 2 < truth_last(world->truth) ||
+            registry_level(node_registry(member->node)) != COMMAND_LEVEL) {
             return false;
         }
     }

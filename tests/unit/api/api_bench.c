@@ -55,11 +55,14 @@ size_t node_members(struct node *node, struct node_member *out, size_t capacity)
                                   .voter = true,
                                   .leader = node->status.role == NODE_LEADER,
                                   .self = true,
+                                  .version = "1",
+                                  .level = COMMAND_LEVEL,
                                   .reachable = true};
     out[1] = (struct node_member){.id = 2,
                                   .name = "n2",
                                   .address = "",
                                   .peer_address = "10.0.0.2:8560",
+                                  .version = "",
                                   .voter = true,
                                   .reason = "refused"};
     return 2;
@@ -95,6 +98,12 @@ int node_remove_member(struct node *node, const char *name, node_change_cb done,
                        void *owner, struct err *err)
 {
     return bench_change(node, "remove", name, done, owner, err);
+}
+
+void node_explain_level(struct node *node, uint32_t needed, struct err *out)
+{
+    (void)node;
+    err_set(out, ERR_LEVEL, "this needs feature level %u", needed);
 }
 
 int propose_submit(struct propose *propose, const struct command *command,

@@ -131,7 +131,10 @@ uint64_t bench_offered(void)
 static void bench_failed(void *owner, const struct err *err)
 {
     struct bench_node *node = owner;
-    fail_msg("%s cannot go on: %s", node->name, err->text);
+    if (!node->may_fail) {
+        fail_msg("%s cannot go on: %s", node->name, err->text);
+    }
+    snprintf(node->failure, sizeof node->failure, "%s", err->text);
 }
 
 void bench_start(struct bench_node *node)
@@ -160,6 +163,7 @@ void bench_start(struct bench_node *node)
         .peer_count = peer_count,
         .election_timeout_ms = BENCH_ELECTION_MS,
         .heartbeat_ms = BENCH_HEARTBEAT_MS,
+        .level = node->level,
         .snapshot_bytes = UINT64_MAX, /* the log stays whole */
         .segment_bytes = SEGMENT_BYTES,
         .owner = node,

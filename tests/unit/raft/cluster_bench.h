@@ -24,6 +24,9 @@ struct bench_node {
     struct clock *clock;
     struct link *link;
     struct node *node; /* NULL: down */
+    uint32_t level;    /* it claims to know; 0: what the build knows */
+    bool may_fail;     /* it may be unable to go on; why: */
+    char failure[512];
     char name[8];
     char address[16];
 };
