@@ -272,21 +272,22 @@ static int model_replace(struct model *model, const struct task_draft *draft,
 static int model_conditional(struct model *model, const struct command *command,
                              const struct task_match *match)
 {
-    struct text name = command->type == COMMAND_TASK_ENABLE_IF
-                           ? command->task_enable_if.name
-                           : command->task_delete_if.name;
-    struct command plain = {.task_enable = {name, command->task_enable_if.enabled}};
+    bool enables = command->type == COMMAND_TASK_ENABLE_IF;
+    struct text name =
+        enables ? command->task_enable_if.name : command->task_delete_if.name;
     if (match->condition > 3) {
         return ERR_INVALID;
     }
     if (!model_holds(model, model_find(model, name), match)) {
         return ERR_PRECONDITION;
     }
-    if (command->type == COMMAND_TASK_ENABLE_IF) {
-        return model_enable(model, &plain);
+    if (enables) {
+        struct command enable = {
+            .task_enable = {name, command->task_enable_if.enabled}};
+        return model_enable(model, &enable);
     }
-    plain.task_delete.name = name;
-    return model_delete(model, &plain);
+    struct command delete = {.task_delete = {name}};
+    return model_delete(model, &delete);
 }
 
 static void assert_equals_model(const struct registry *registry,
