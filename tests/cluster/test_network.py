@@ -7,28 +7,12 @@ import random
 
 import pytest
 
-from lib.cluster import Cluster, Node
 from lib.load import Load, task_body
-from lib.network import Network, Unavailable
+from lib.network import Network, Separate, Unavailable
 from lib.wait import wait_until
 
 STEPS = 40 if os.environ.get("MUSTER_TEST_FULL") else 5
 SEED = int(os.environ.get("MUSTER_TEST_SEED", random.randrange(1 << 32)))
-
-
-class Separate(Cluster):
-    def __init__(self, folder, network):
-        self.network = network
-        self.nodes = []
-        peers = [f"{network.address(n)}:8658" for n in (1, 2, 3)]
-        for n in (1, 2, 3):
-            node = Node(folder / f"n{n}", f"n{n}", peers[n - 1],
-                        [peer for peer in peers if peer != peers[n - 1]],
-                        {"listen": {"address": f"{network.address(n)}:8558",
-                                    "insecure": True}})
-            node.number = n
-            node.prefix = ["ip", "netns", "exec", network.space(n)]
-            self.nodes.append(node)
 
 
 @pytest.fixture

@@ -58,7 +58,17 @@ class Node:
             config["listen"]["peer"] = peer
         for block, values in (settings or {}).items():
             config.setdefault(block, {}).update(values)
+        self._write(config)
+
+    def _write(self, config):
         (self.folder / "config.json").write_text(json.dumps(config))
+
+    def move(self, data):
+        """Its data lives in that folder; before the first start."""
+        config = json.loads((self.folder / "config.json").read_text())
+        config["node"]["data_dir"] = str(data)
+        self.data = pathlib.Path(data)
+        self._write(config)
 
     def launch(self):
         """Start the process; it may end by itself."""

@@ -27,10 +27,12 @@ class Writer(threading.Thread):
     it knows of each: the set of states that the answers leave possible. A task whose last
     write has no known outcome is left alone: that write may still happen, after others."""
 
-    def __init__(self, cluster, number, seed):
+    def __init__(self, cluster, number, seed, most=None, padding=0):
         super().__init__(daemon=True)
         self.cluster = cluster
         self.number = number
+        self.note = f"of {number}" + "x" * padding
+        self.most = most  # names; with so many, those that are gone are made again
         self.random = random.Random(seed)
         self.known = {}  # name: set of states
         self.retired = set()
@@ -45,16 +47,20 @@ class Writer(threading.Thread):
         while not self.over.is_set():
             count += 1
             settled = [name for name in self.known if name not in self.retired]
-            if settled and self.random.random() < 0.4:
+            enough = self.most is not None and len(settled) >= self.most
+            if settled and (enough or self.random.random() < 0.4):
                 self.change(self.random.choice(settled))
             else:
                 self.create(f"w{self.number}_{count}")
 
     def create(self, name):
         self.known[name] = {ABSENT}
-        self.write("POST", "/v1/tasks", task_body(name, f"of {self.number}"), name, ENABLED)
+        self.write("POST", "/v1/tasks", task_body(name, self.note), name, ENABLED)
 
     def change(self, name):
+        if self.most is not None and self.known[name] == {ABSENT}:
+            self.create(name)
+            return
         path = f"/v1/tasks/{name}"
         wish = self.random.choice([ENABLED, DISABLED, ABSENT])
         if wish == ABSENT:
@@ -78,15 +84,24 @@ class Writer(threading.Thread):
                 self.leader = answer.headers.get("X-Muster-Leader-Address")
                 self.over.wait(0.005)
                 continue
-            if answer is not None and answer.status == 503:
+            if answer is not None and answer.status in (503, 507):
                 self.over.wait(0.01)
                 continue
+            expected = answer is None or answer.status < 300 or \
+                answer.status == 404 and ABSENT in self.known[name]
             self.learn(answer, method, name, after)
             if answer is not None and answer.status < 300:
                 self.leader = address
-            elif answer is not None:
+            elif not expected:
                 print(f"{method} of {name} at {address}: {answer}")
             return
+
+    def sweep(self):
+        """Delete all that is certainly there, after the thread has ended."""
+        self.over.clear()
+        for name, states in list(self.known.items()):
+            if name not in self.retired and ABSENT not in states:
+                self.write("DELETE", f"/v1/tasks/{name}", None, name, ABSENT)
 
     def learn(self, answer, method, name, after):
         known = self.known[name]
@@ -108,11 +123,31 @@ class Writer(threading.Thread):
             self.wrong.append(f"{method} of {name}: {answer}")
 
 
-class Load:
-    """`with Load(cluster) as load:` writes until the end of the block."""
+def broken_promises(writers, tasks):
+    """What of the tasks (name: task) is not as the writers were promised: sentences."""
+    wrong = [text for writer in writers for text in writer.wrong]
+    names = set()
+    for writer in writers:
+        names |= set(writer.known)
+        for name, states in writer.known.items():
+            task = tasks.get(name)
+            state = ABSENT if task is None else \
+                ENABLED if task["enabled"] else DISABLED
+            if state not in states:
+                wrong.append(f"{name} is {state}, must be {' or '.join(sorted(states))}")
+            elif task is not None and task["description"] != writer.note:
+                wrong.append(f"{name} has another's content: {str(task)[:300]}")
+    return wrong + [f"{name} was never written" for name in set(tasks) - names]
 
-    def __init__(self, cluster, writers=3, seed=1):
-        self.writers = [Writer(cluster, n, seed * 1000 + n) for n in range(writers)]
+
+class Load:
+    """`with Load(cluster) as load:` writes until the end of the block. Writers are numbered
+    from `first` on; loads of one cluster must not share numbers. The tasks of the first one
+    are `padding` bytes larger."""
+
+    def __init__(self, cluster, writers=3, seed=1, first=0, most=None, padding=0):
+        self.writers = [Writer(cluster, n, seed * 1000 + n, most, padding if n == first else 0)
+                        for n in range(first, first + writers)]
 
     def __enter__(self):
         for writer in self.writers:
@@ -120,6 +155,9 @@ class Load:
         return self
 
     def __exit__(self, kind, value, trace):
+        self.stop()
+
+    def stop(self):
         for writer in self.writers:
             writer.over.set()
         for writer in self.writers:
@@ -136,18 +174,6 @@ class Load:
 
     def check(self, tasks):
         """Hold the tasks (name: task) to every promise."""
-        wrong = [text for writer in self.writers for text in writer.wrong]
-        names = set()
-        for writer in self.writers:
-            names |= set(writer.known)
-            for name, states in writer.known.items():
-                task = tasks.get(name)
-                state = ABSENT if task is None else \
-                    ENABLED if task["enabled"] else DISABLED
-                if state not in states:
-                    wrong.append(f"{name} is {state}, must be {' or '.join(states)}")
-                elif task is not None and task["description"] != f"of {writer.number}":
-                    wrong.append(f"{name} has another's content: {task}")
-        wrong += [f"{name} was never written" for name in set(tasks) - names]
+        wrong = broken_promises(self.writers, tasks)
         assert not wrong, "\n".join(wrong[:20])
         assert self.acknowledged > 0

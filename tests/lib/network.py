@@ -3,7 +3,10 @@
 one, in which the test itself runs. Links between nodes are cut in either direction."""
 import ctypes
 import os
+import pathlib
 import subprocess
+
+from lib.cluster import Cluster, Node
 
 CLONE_NEWNET = 0x40000000
 
@@ -24,6 +27,7 @@ class Network:
         self.hub = f"muster{os.getpid()}-hub"
         self.home = os.open("/proc/self/ns/net", os.O_RDONLY)
         self.cuts = set()
+        self.entered = False
 
     def space(self, node):
         return f"muster{os.getpid()}-{node}"
@@ -63,6 +67,7 @@ class Network:
             self.inside(space, "iptables", "-L", "INPUT")
         with open(f"/run/netns/{self.hub}", "rb") as hub:
             self._enter(hub.fileno())
+        self.entered = True
 
     @staticmethod
     def _enter(descriptor):
@@ -71,7 +76,8 @@ class Network:
             raise OSError(ctypes.get_errno(), "setns")
 
     def __exit__(self, kind, value, trace):
-        self._enter(self.home)
+        if self.entered:
+            self._enter(self.home)
         os.close(self.home)
         for space in [self.hub, *map(self.space, range(1, self.count + 1))]:
             command("ip", "netns", "delete", space, check=False)
@@ -97,3 +103,23 @@ class Network:
         for _, receiver in self.cuts:
             self.inside(self.space(receiver), "iptables", "-F", "INPUT")
         self.cuts.clear()
+
+
+class Separate(Cluster):
+    """A cluster with a node in each namespace of a Network; node.number is its number
+    there. Links are cut through `network`."""
+
+    def __init__(self, folder, network, settings=None):
+        self.network = network
+        self.nodes = []
+        numbers = range(1, network.count + 1)
+        for n in numbers:
+            peers = [f"{network.address(other)}:8658" for other in numbers if other != n]
+            node = Node(pathlib.Path(folder) / f"n{n}", f"n{n}",
+                        f"{network.address(n)}:8658", peers,
+                        {**(settings or {}),
+                         "listen": {"address": f"{network.address(n)}:8558",
+                                    "insecure": True}})
+            node.number = n
+            node.prefix = ["ip", "netns", "exec", network.space(n)]
+            self.nodes.append(node)
