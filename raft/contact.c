@@ -23,6 +23,14 @@ void contact_lead(struct contact *contact, uint64_t now_ms)
     contact->peer_count = 0;
 }
 
+void contact_leads_no_more(struct contact *contact, uint64_t now_ms, uint64_t age_ms)
+{
+    if (age_ms <= now_ms) {
+        contact->majority_known = true;
+        contact->majority_ms = now_ms - age_ms;
+    }
+}
+
 /* Its place; else a free one; else that of who was heard longest ago: members come and
  * go. */
 static struct contact_peer *contact_place(struct contact *contact, uint64_t id)

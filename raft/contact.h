@@ -40,6 +40,8 @@ void contact_from_leader(struct contact *contact, uint64_t now_ms, uint64_t age_
 void contact_lead(struct contact *contact, uint64_t now_ms);
 void contact_from_peer(struct contact *contact, uint64_t now_ms, uint64_t id,
                        bool full);
+/* It leads no more; `age_ms` since it had a majority's word: that grows on. */
+void contact_leads_no_more(struct contact *contact, uint64_t now_ms, uint64_t age_ms);
 /* UINT64_MAX: it did not answer in this term. */
 uint64_t contact_peer_age_ms(const struct contact *contact, uint64_t id,
                              uint64_t now_ms);

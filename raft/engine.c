@@ -202,6 +202,10 @@ static bool engine_look(struct engine *engine, bool *became_leader)
     raft_leader(&engine->raft, &leader, &address);
     bool changed = role != engine->role || leader != engine->leader;
     *became_leader = role == ENGINE_LEADER && engine->role != ENGINE_LEADER;
+    if (engine->role == ENGINE_LEADER && role != ENGINE_LEADER) {
+        contact_leads_no_more(&engine->contact, engine_now(engine),
+                              engine_contact_age_ms(engine));
+    }
     engine->role = role;
     engine->leader = leader;
     if (*became_leader) {
