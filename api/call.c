@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "api/error.h"
+#include "api/fresh.h"
 #include "api/reply.h"
 #include "api/server_internal.h"
 #include "base/id.h"
@@ -27,6 +28,9 @@ static void call_request_ended(void *memory)
 {
     struct call *call = ((struct call_anchor *)memory)->call;
     clock_timer_stop(call->api->options.clock, &call->timer);
+    if (call->fresh != NULL) {
+        fresh_forget(call);
+    }
     *call->slot = call->next;
     if (call->next != NULL) {
         call->next->slot = call->slot;
@@ -364,6 +368,8 @@ void call_give_up_all(struct api *api)
         if (call->pending && call_open(call)) {
             call->req->http1_is_persistent = 0;
             call_give_up(call, "this node stops");
+        } else if (call->fresh != NULL) {
+            fresh_give_up(call, "this node stops");
         }
     }
 }

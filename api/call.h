@@ -21,6 +21,7 @@
 
 struct api;
 struct call;
+struct fresh;
 struct route;
 
 #define CALL_QUERY_MAX   16
@@ -56,7 +57,8 @@ struct call {
     size_t param_count;
     struct task_match match; /* what its task must be like: api/terms.h */
     call_outcome_cb decided;
-    void *arg; /* of the handler, in the request's pool, or NULL */
+    void *arg;           /* of the handler, in the request's pool, or NULL */
+    struct fresh *fresh; /* api/fresh.c: waits before its handler runs, else NULL */
     /* Until the outcome, then until the client has taken the answer. */
     struct clock_timer timer;
 };
@@ -74,7 +76,8 @@ void call_unref(struct call *call);
 /* The client waits and has no answer yet. */
 bool call_open(const struct call *call);
 
-/* `call_open` calls that wait for an outcome are answered 504 now: the node stops. */
+/* `call_open` calls that wait for an outcome are answered 504 now, reads that wait 503:
+ * the node stops. */
 void call_give_up_all(struct api *api);
 
 /* The values of a query parameter; returns how many there are, fills up to `capacity`.

@@ -22,4 +22,11 @@ bool param_number(struct call *call, const char *name, uint64_t min, uint64_t ma
 bool param_read_number(struct call *call, const char *what, const char *text,
                        uint64_t min, uint64_t max, uint64_t *number);
 
+/* A flag: "consistent", "consistent=true" or "consistent=false". */
+bool param_flag(struct call *call, const char *name, bool *flag);
+
+/* A duration as Go writes it, "1m30s", from 0 to `max_ms`; a part of a millisecond
+ * counts as a whole one. *ms stays as it is if the parameter is not given. */
+bool param_duration(struct call *call, const char *name, uint64_t max_ms, uint64_t *ms);
+
 #endif

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "api/error.h"
+#include "api/fresh.h"
 #include "api/reply.h"
 #include "api/server_internal.h"
 
@@ -199,7 +200,9 @@ static bool access_allowed(struct call *call, const struct route *route)
 /* Promises of spec/muster.md 4 and 5: whoever asks for one must not be answered as if
  * it had been kept. */
 static const char *const read_promises[] = {
-    "consistent", "min_index", "max_stale", "index", "per_page", "next_token", "prefix",
+    "per_page",
+    "next_token",
+    "prefix",
 };
 static const struct {
     const char *header;
@@ -284,7 +287,11 @@ static void router_run(struct call *call, const struct route *route)
     if (!body_sized(call)) {
         return;
     }
-    route->handler(call);
+    if (route->method == METHOD_GET && route->access != ACCESS_PUBLIC) {
+        fresh_run(call);
+    } else {
+        route->handler(call);
+    }
 }
 
 void router_dispatch(struct call *call)

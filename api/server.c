@@ -19,8 +19,10 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "api/await.h"
 #include "api/call.h"
 #include "api/muster/events.h"
+#include "api/fresh.h"
 #include "api/refusal.h"
 #include "api/reply.h"
 #include "api/router.h"
@@ -254,6 +256,7 @@ static int api_bind(struct api *api, struct err *err)
 int api_serve(struct api *api, struct node *node, struct err *err)
 {
     api->node = node;
+    await_open(api);
     int rv = uv_listen((uv_stream_t *)&api->listener, API_BACKLOG, api_on_connection);
     if (rv != 0) {
         return err_set(err, ERR_IO, "cannot listen on %s: %s", api->address,
@@ -377,6 +380,7 @@ void api_settle(struct api *api)
     clock_timer_stop(api->options.clock, &api->drain);
     uv_close((uv_handle_t *)&api->last, api_freed);
     stream_close(api);
+    await_close(api);
     h2o_context_dispose(&api->context);
     h2o_config_dispose(&api->config);
 }
@@ -400,6 +404,7 @@ void api_stop(struct api *api, uint64_t drain_ms, void (*stopped)(void *owner),
     }
     refusal_stop(api);
     event_streams_stop(api);
+    fresh_stop(api);
     if (api->connections != NULL) {
         clock_timer_start(api->options.clock, &api->drain,
                           clock_now_ms(api->options.clock) + drain_ms);

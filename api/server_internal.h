@@ -8,6 +8,7 @@
 #include "api/server.h"
 #include "base/limits.h"
 
+struct await_room;
 struct call;
 struct connection;
 struct event_stream;
@@ -43,6 +44,7 @@ struct api {
     struct event_stream *event_streams; /* api/muster/event_stream.c */
     size_t event_stream_count;
     struct fsm_watch feed;
+    struct await_room *awaits; /* api/await.c; NULL: it serves no node yet */
     bool stopping;
     bool drained; /* stopping, and nothing new may wait for an outcome */
     bool listener_open;

@@ -19,6 +19,10 @@
 #define LIMIT_STREAM_EVENTS       16384 /* of a live one that its client has not taken */
 #define LIMIT_STREAM_SOCKET_BYTES (128 * 1024) /* the kernel's buffer of one */
 #define LIMIT_STREAM_BEAT_MS      15000        /* without a word: a heartbeat */
+#define LIMIT_READ_DEADLINE_MS    3000   /* ?consistent, and ?min_index without ?wait */
+#define LIMIT_WAIT_MS             600000 /* ?wait */
+#define LIMIT_WAIT_DEFAULT_MS     300000 /* ?index without ?wait */
+#define LIMIT_LONG_POLLS          1024   /* requests that wait for a change */
 
 /* Tasks */
 #define LIMIT_NAME_BYTES 128

@@ -106,6 +106,17 @@ void node_explain_level(struct node *node, uint32_t needed, struct err *out)
     err_set(out, ERR_LEVEL, "this needs feature level %u", needed);
 }
 
+int node_read_index(struct node *node, struct read_waiter *read, struct err *err)
+{
+    if (node->refusal != 0) {
+        return err_set(err, (enum err_code)node->refusal, "refused");
+    }
+    assert(node->read == NULL);
+    node->read = read;
+    node->reads++;
+    return 0;
+}
+
 int propose_submit(struct propose *propose, const struct command *command,
                    propose_cb done, void *owner, struct err *err)
 {
@@ -210,6 +221,7 @@ void bench_open(struct bench *bench)
         .task_defaults = task_defaults_standard,
         .hosts = hosts,
         .host_count = 1,
+        .max_connections_address = LIMIT_CONNECTIONS,
     };
     struct err err;
     int rv = api_start(&bench->api, &options, &err);
@@ -243,6 +255,10 @@ void bench_close(struct bench *bench)
     bench_wait(bench, bench_has_stopped);
     while (bench->node.waiting_count > 0) { /* the node stops after the api */
         bench_decide(bench, ERR_OUTCOME_UNKNOWN);
+    }
+    if (bench->node.read != NULL) {
+        struct err err = {.code = ERR_UNAVAILABLE};
+        bench->node.read->done(bench->node.read, &err);
     }
     fsm_free(bench->node.fsm);
     map_reap(SIZE_MAX);

@@ -32,6 +32,8 @@ struct node {
     char asked[80]; /* the last change of the cluster: "add n4" */
     node_change_cb change_done;
     void *change_owner;
+    struct read_waiter *read; /* waits to be confirmed */
+    size_t reads;             /* that were asked for */
 };
 
 struct bench {
