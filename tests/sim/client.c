@@ -29,6 +29,9 @@ static void write_decided(void *owner, const struct outcome *outcome)
                     write->op, word, outcome->result.code);
     const char *wrong = truth_decided(world->truth, write->op, outcome);
     mem_free(write);
+    if (outcome->code == 0) {
+        reader_told(world, outcome->result.sequence);
+    }
     if (wrong != NULL) {
         world_break(world, "%s", wrong);
     }

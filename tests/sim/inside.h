@@ -50,6 +50,7 @@ struct sim_node {
     struct node_watch watch;
     uint64_t commit; /* in this life */
     uint64_t applied;
+    uint64_t read_us; /* after this the last consistent read that it answered began */
     struct sim_event failed;  /* it cannot go on */
     struct sim_event bury;    /* it is taken apart */
     struct sim_event restart; /* a new life begins */
@@ -120,6 +121,8 @@ struct world {
 
     struct sim_event chaos;
     struct sim_event client;
+    struct sim_event reader;
+    uint64_t told; /* highest sequence acknowledged, or shown by a consistent read */
     struct sim_event operator;
     bool asked; /* a leader was asked for a change and has not answered */
     jmp_buf broken;
@@ -164,5 +167,12 @@ bool world_is_complete(const struct world *world);
 
 /* --- client.c */
 void client_init(struct world *world);
+
+/* --- reader.c */
+void reader_init(struct world *world);
+/* A client was told of the state of this sequence. */
+void reader_told(struct world *world, uint64_t sequence);
+/* Has every node answered a consistent read that began after `since_us`? */
+bool reader_is_well(const struct world *world, uint64_t since_us);
 
 #endif

@@ -102,6 +102,7 @@ static void totals_add(struct totals *totals, const struct world_result *result)
     totals->failures += result->failed;
     totals->sum.trace_hash += result->trace_hash;
     totals->sum.acknowledged += result->acknowledged;
+    totals->sum.reads += result->reads;
     totals->sum.never += result->never;
     totals->sum.unknown += result->unknown;
     totals->sum.applied += result->applied;
@@ -163,12 +164,12 @@ static void totals_print(const struct totals *totals, size_t nodes)
     const struct world_result *sum = &totals->sum;
     printf("sim: %" PRIu64 " worlds of %zu nodes, %" PRIu64 " broken; %" PRIu64
            " s of virtual time, %" PRIu64 " events, %" PRIu64 " entries, %" PRIu64
-           " acknowledged, %" PRIu64 " never, %" PRIu64 " unknown, %" PRIu64
-           " ends of a node, %" PRIu64 " elections, %" PRIu64
+           " acknowledged, %" PRIu64 " consistent reads, %" PRIu64 " never, %" PRIu64
+           " unknown, %" PRIu64 " ends of a node, %" PRIu64 " elections, %" PRIu64
            " wipes; traces %016" PRIx64 "\n",
            totals->runs, nodes, totals->failures, sum->virtual_ms / 1000, sum->events,
-           sum->applied, sum->acknowledged, sum->never, sum->unknown, sum->crashes,
-           sum->elections, sum->wipes, sum->trace_hash);
+           sum->applied, sum->acknowledged, sum->reads, sum->never, sum->unknown,
+           sum->crashes, sum->elections, sum->wipes, sum->trace_hash);
 }
 
 int main(int argc, char **argv)

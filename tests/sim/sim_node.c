@@ -36,6 +36,25 @@ static bool sim_node_disk_fault(const struct sim_node *member)
            (!sim_disk_powered(member->disk) || sim_disk_failed(member->disk));
 }
 
+/* A cluster that knows of no member of an older level any more raises its own, and has
+ * no place then for one that it removed before. */
+static bool sim_node_outlived(const struct sim_node *member)
+{
+    struct node_status self;
+    node_status(member->node, &self);
+    for (size_t i = 0; i < member->world->count; i++) {
+        const struct sim_node *other = &member->world->members[i];
+        struct membership members;
+        if (sim_node_leads(other)) {
+            engine_membership(node_engine(other->node), &members);
+            if (membership_find(&members, self.id) != NULL) {
+                return false;
+            }
+        }
+    }
+    return member->level < COMMAND_LEVEL;
+}
+
 /* From inside the node: it is ended in a turn of its own. */
 static void sim_node_cannot_go_on(void *owner, const struct err *err)
 {
@@ -44,7 +63,9 @@ static void sim_node_cannot_go_on(void *owner, const struct err *err)
         return;
     }
     bool full = member->full && err->code == ERR_FULL;
-    if (!full && !sim_node_disk_fault(member)) {
+    if (sim_node_outlived(member)) {
+        member->level = COMMAND_LEVEL; /* as it is told to */
+    } else if (!full && !sim_node_disk_fault(member)) {
         world_break(member->world, "%s cannot go on: %s", member->name, err->text);
     }
     transcript_note(member->world->transcript, "%s: cannot go on: %s", member->name,

@@ -115,6 +115,7 @@ static void world_open(struct world *world)
         sim_node_start(&world->members[i]);
     }
     client_init(world);
+    reader_init(world);
     operator_init(world);
 }
 
@@ -134,11 +135,13 @@ static void world_step(struct world *world)
 }
 
 /* Every node is up, a voter, and has applied all that anybody applied, and a write of
- * after the healing is acknowledged. */
-static bool world_is_well(const struct world *world, uint64_t first_op)
+ * after the healing is acknowledged, a consistent read of then answered by every node.
+ */
+static bool world_is_well(const struct world *world, uint64_t first_op,
+                          uint64_t healed_us)
 {
     if (!truth_acknowledged_since(world->truth, first_op) ||
-        !world_is_complete(world)) {
+        !reader_is_well(world, healed_us) || !world_is_complete(world)) {
         return false;
     }
     for (size_t i = 0; i < world->count; i++) {
@@ -173,9 +176,10 @@ static void world_tell_state(struct world *world)
 static void world_get_well(struct world *world)
 {
     uint64_t first_op = truth_op_count(world->truth);
-    uint64_t limit = sim_time_now_us(world->time) + WELL_LIMIT_US;
+    uint64_t healed_us = sim_time_now_us(world->time);
+    uint64_t limit = healed_us + WELL_LIMIT_US;
     world->write_gap_us = world->write_gap_us > 20000 ? world->write_gap_us : 20000;
-    while (!world_is_well(world, first_op)) {
+    while (!world_is_well(world, first_op, healed_us)) {
         if (sim_time_now_us(world->time) > limit) {
             world_tell_state(world);
             world_break(world,

@@ -8,6 +8,8 @@
  *     the state after it
  *   - commit and applied never go back while a node lives
  *   - an acknowledged write is applied, once, with the result that was told
+ *   - a consistent read shows no less than what was acknowledged or read consistently
+ *     before it began
  *   - a write that was said never to have happened is applied nowhere
  *   - a node stops by itself only because of a fault we made, and starts again
  *   - when all is healed: a write is acknowledged and every member catches up
@@ -42,6 +44,7 @@ struct world_result {
     uint64_t acknowledged;
     uint64_t unknown;
     uint64_t never;
+    uint64_t reads;   /* consistent ones that were answered */
     uint64_t applied; /* length of the log */
     uint64_t crashes;
     uint64_t elections;
