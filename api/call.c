@@ -401,6 +401,15 @@ static void call_refuse_level(struct call *call)
     error_reply(call, &err);
 }
 
+/* By the door of the leader that it was handed on to: answered as there. */
+static void call_refused(struct call *call, const struct outcome *outcome)
+{
+    struct err err;
+    err_set(&err, (enum err_code)outcome->code, "%s",
+            outcome->why != NULL ? outcome->why : "the leader refused it");
+    error_reply(call, &err);
+}
+
 static void call_outcome(void *owner, const struct outcome *outcome)
 {
     struct call *call = owner;
@@ -411,30 +420,24 @@ static void call_outcome(void *owner, const struct outcome *outcome)
             error_not_leader(call);
         } else if (outcome->code == ERR_LEVEL) {
             call_refuse_level(call);
-        } else {
+        } else if (outcome->code == ERR_OUTCOME_UNKNOWN) {
             call_give_up(call, "this node lost sight of it");
+        } else {
+            call_refused(call, outcome);
         }
     }
     call_unref(call);
 }
 
-/* What room is left is for deletes: they are how it becomes more. */
-static bool call_disk_full(struct call *call, const struct command *command)
+bool call_writable(const struct call *call)
 {
-    struct node_status status;
-    node_status(call->api->node, &status);
-    return (status.disk_full || status.majority_full) && status.role == NODE_LEADER &&
-           command->type != COMMAND_TASK_DELETE &&
-           command->type != COMMAND_TASK_DELETE_IF;
+    return propose_takes(node_propose(call->api->node));
 }
 
 void call_propose(struct call *call, struct command *command, call_outcome_cb decided)
 {
     struct err err;
-    if (call_disk_full(call, command)) {
-        err_set(&err, ERR_FULL,
-                "the disks of the leader or of a majority are full: only deletes are "
-                "taken");
+    if (node_room(call->api->node, command->type, &err) != 0) {
         error_reply(call, &err);
         return;
     }

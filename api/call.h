@@ -95,6 +95,9 @@ void call_wait(struct call *call);
  * call_unref(). */
 bool call_waited(struct call *call);
 
+/* A write can go on from here: this node leads, or hands writes on to who does. */
+bool call_writable(const struct call *call);
+
 /* Propose `command` (its actor and request id are set here); `decided` is called with
  * the result if it was applied and the call is open. Everything else is answered here:
  * not the leader, busy, full, outcome unknown, too late. Returns nothing: the call is

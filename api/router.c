@@ -252,9 +252,13 @@ static bool promises_kept(struct call *call)
 /* --- dispatch
  * ---------------------------------------------------------------------------------- */
 
-static bool this_node_leads(const struct call *call)
+/* What operates the cluster is done by its leader alone; a write may be handed on. */
+static bool leader_is_here(const struct call *call)
 {
     struct node_status status;
+    if (call->route->access != ACCESS_OPERATE) {
+        return call_writable(call);
+    }
     node_status(call->api->node, &status);
     return status.role == NODE_LEADER;
 }
@@ -280,7 +284,7 @@ static void router_run(struct call *call, const struct route *route)
     if (!access_allowed(call, route) || !promises_kept(call)) {
         return;
     }
-    if (route->leader == LEADER_FIRST && !this_node_leads(call)) {
+    if (route->leader == LEADER_FIRST && !leader_is_here(call)) {
         error_not_leader(call);
         return;
     }

@@ -94,6 +94,7 @@ static void acquaintance_note(struct acquaintance *row, const struct hello *hell
         .pledge = hello->pledge,
         .acked = known ? row->acked : 0,
         .acked_counter = known ? row->acked_counter : 0,
+        .forwarded = known && row->session == hello->session ? row->forwarded : 0,
         .level = hello->level,
         .up = true,
         .heard_ms = now_ms,

@@ -24,8 +24,9 @@ struct acquaintance {
     uint64_t pledge;
     uint64_t acked; /* committed entries up to here are durable there, it said ... */
     uint64_t acked_counter; /* ... in that start */
-    bool stale;             /* what it says is less than what it said: do not listen */
-    bool condemned;         /* ... whatever this start says later */
+    uint64_t forwarded; /* of this session: the last write it handed on (forward.c) */
+    bool stale;         /* what it says is less than what it said: do not listen */
+    bool condemned;     /* ... whatever this start says later */
     uint32_t level;
     bool up;
     bool refused; /* its process is dead, as far as TCP can tell */

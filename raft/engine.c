@@ -446,6 +446,13 @@ void engine_elect_now(struct engine *engine)
     }
 }
 
+void engine_beat(struct engine *engine)
+{
+    if (engine->phase == ENGINE_RUNNING && engine->role == ENGINE_LEADER) {
+        engine_timer_fired(&engine->timer);
+    }
+}
+
 void engine_applied(struct engine *engine, uint64_t index)
 {
     assert(index >= engine->applied && index <= engine->commit);

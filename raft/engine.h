@@ -74,6 +74,10 @@ int engine_submit(struct engine *engine, enum entry_type type, struct bytes *pay
  * is harmless. Ignored by a leader and by who is no voter. */
 void engine_elect_now(struct engine *engine);
 
+/* As leader: tell the others at once how far the log is committed, not with the next
+ * beat only. */
+void engine_beat(struct engine *engine);
+
 /* As leader: the members from now on, which differ from those of before in one: one
  * more standby, one fewer, or a standby that votes. ERR_NOT_LEADER; ERR_CONFLICT: see
  * engine_changing(). Nothing happened then. */

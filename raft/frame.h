@@ -41,6 +41,10 @@ enum frame_kind {
     FRAME_READ_WANT = 82,
     FRAME_READ_INDEX = 83,
     FRAME_READ_END = 87, /* the last number that is kept for it */
+
+    /* raft/forward.c: a write handed on to the leader (64 is the ping) */
+    FRAME_WRITE = 88,
+    FRAME_WRITE_OUTCOME = 89,
 };
 
 #endif

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*   IDLE ──start──▶ DRAINING ──all is applied──▶ MOVING ──leads no more──▶ LANDING
- *     ▲                └──── too late ──────────────┴── nobody took it        │
- *     └─────────────── done ◀─────────────────────────── a leader is known ───┘
+ *    ▲ ▲               └──── too late ──────────────┴── nobody took it        │
+ *    │ └──────────────────────── done ◀──────────────────────┘                │
+ *    └── 5 s, or a new start ── LATE ◀── done ◀── a leader is known, too late ┘
  *
- * Each phase has at most two election timeouts. Leadership lost while draining is as
- * good as given away. */
+ * Each phase before it is done has at most two election timeouts. Leadership lost while
+ * draining is as good as given away. */
 #include "raft/handover.h"
 
 #include <assert.h>
 
 #define HANDOVER_POLL_MS 5
+#define HANDOVER_LATE_MS 5000 /* balancers and clients have learnt of it by then */
 
 static void handover_move(struct handover *handover, enum handover_phase to)
 {
@@ -22,6 +24,11 @@ static void handover_end(struct handover *handover, const struct err *result)
 {
     handover->phase = HANDOVER_IDLE;
     clock_timer_stop(handover->clock, &handover->timer);
+    if (result->code == ERR_NONE) {
+        handover->phase = HANDOVER_LATE;
+        handover->limit_ms = clock_now_ms(handover->clock) + HANDOVER_LATE_MS;
+        clock_timer_start(handover->clock, &handover->timer, handover->limit_ms);
+    }
     handover->changed(handover->owner);
     handover->done(handover->done_owner, result);
 }
@@ -64,6 +71,7 @@ void handover_look(struct handover *handover)
     bool leads = engine_role(engine) == ENGINE_LEADER;
     switch (handover->phase) {
     case HANDOVER_IDLE:
+    case HANDOVER_LATE:
         return;
     case HANDOVER_DRAINING:
     case HANDOVER_MOVING:
@@ -88,6 +96,11 @@ void handover_look(struct handover *handover)
 static void handover_poll(struct clock_timer *timer)
 {
     struct handover *handover = timer->owner;
+    if (handover->phase == HANDOVER_LATE) {
+        handover->phase = HANDOVER_IDLE;
+        handover->changed(handover->owner);
+        return;
+    }
     clock_timer_start(handover->clock, timer,
                       clock_now_ms(handover->clock) + HANDOVER_POLL_MS);
     handover_look(handover);
@@ -109,15 +122,17 @@ void handover_init(struct handover *handover, struct clock *clock,
 
 void handover_stop(struct handover *handover)
 {
-    if (handover->phase != HANDOVER_IDLE) {
+    if (handover_holds(handover)) {
         handover_fail(handover, ERR_OUTCOME_UNKNOWN, "this node stops");
     }
+    handover->phase = HANDOVER_IDLE;
+    clock_timer_stop(handover->clock, &handover->timer);
 }
 
 int handover_start(struct handover *handover, uint64_t to, handover_cb done,
                    void *owner, struct err *err)
 {
-    if (handover->phase != HANDOVER_IDLE) {
+    if (handover_holds(handover)) {
         return err_set(err, ERR_CONFLICT, "the lead is being given away already");
     }
     if (engine_role(handover->engine) != ENGINE_LEADER) {
@@ -134,6 +149,12 @@ int handover_start(struct handover *handover, uint64_t to, handover_cb done,
 }
 
 bool handover_holds(const struct handover *handover)
+{
+    return handover->phase != HANDOVER_IDLE && handover->phase != HANDOVER_LATE;
+}
+
+/* Also while it drains: then somebody else took the lead meanwhile. */
+bool handover_hands_on(const struct handover *handover)
 {
     return handover->phase != HANDOVER_IDLE;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Giving the lead away on purpose: new writes are held, those under way are finished,
  * then another voter stands for election. So no write is refused or in doubt because of
- * it: what was held is answered when the new leader is known. */
+ * it: what was held, and what comes late from who does not know yet, is handed on to
+ * the new leader; if nobody takes the lead it is proposed here. */
 #ifndef RAFT_HANDOVER_H
 #define RAFT_HANDOVER_H
 
@@ -21,13 +22,14 @@ enum handover_phase {
     HANDOVER_DRAINING,
     HANDOVER_MOVING,
     HANDOVER_LANDING,
+    HANDOVER_LATE,
 };
 
 struct handover {
     struct clock *clock;
     struct engine *engine;
     uint32_t election_timeout_ms;
-    void (*changed)(void *owner); /* handover_holds() may answer otherwise now */
+    void (*changed)(void *owner); /* what is asked below may have another answer now */
     void *owner;
     enum handover_phase phase;
     uint64_t to;
@@ -49,6 +51,9 @@ int handover_start(struct handover *handover, uint64_t to, handover_cb done,
 
 /* Writes are to be held now, not submitted and not refused. */
 bool handover_holds(const struct handover *handover);
+
+/* Writes are to be handed on if another node leads. */
+bool handover_hands_on(const struct handover *handover);
 
 /* Something was applied, or the role changed: go on if it can. */
 void handover_look(struct handover *handover);

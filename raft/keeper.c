@@ -146,7 +146,8 @@ static void keeper_propose_row(struct node *node, struct command *command)
     command->request_id = text_of("");
     command->actor = text_of("muster");
     node->keeper.row_proposed =
-        propose_submit(node->propose, command, keeper_row_decided, node, NULL) == 0;
+        propose_submit_here(node->propose, command, keeper_row_decided, node, NULL) ==
+        0;
 }
 
 /* Every member that has said who it is has its row. */
@@ -361,8 +362,8 @@ static bool keeper_seats(struct node *node, uint64_t wanted)
                             .value = wanted},
         };
         keeper->setting_proposed =
-            propose_submit(node->propose, &command, keeper_setting_decided, node,
-                           NULL) == 0;
+            propose_submit_here(node->propose, &command, keeper_setting_decided, node,
+                                NULL) == 0;
     }
     return false;
 }

@@ -75,7 +75,7 @@ void keeper_raise_level(struct node *node)
         .level_set.level = level,
     };
     node->keeper.level_proposed =
-        propose_submit(node->propose, &command, level_decided, node, NULL) == 0;
+        propose_submit_here(node->propose, &command, level_decided, node, NULL) == 0;
 }
 
 bool keeper_outdated(const struct node *node, const struct acquaintance *other)

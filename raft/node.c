@@ -32,6 +32,7 @@
 #include "raft/compaction.h"
 #include "raft/engine.h"
 #include "raft/forming.h"
+#include "raft/forward.h"
 #include "raft/frame.h"
 #include "raft/identity.h"
 #include "raft/keeper.h"
@@ -73,25 +74,35 @@ static void node_engine_changed(void *owner)
     node_wake(node);
 }
 
-void node_set_door(struct node *node)
+/* How door 1 is to stand: see raft/propose.c. */
+static enum propose_state node_door(const struct node *node)
 {
-    enum propose_state state = PROPOSE_CLOSED;
-    if (engine_term(node->engine) != node->door_term &&
-        engine_role(node->engine) == ENGINE_LEADER) { /* led again within one turn */
-        node->door_term = engine_term(node->engine);
-        propose_set_state(node->propose, PROPOSE_CLOSED, node->engine);
-    }
     bool held = handover_holds(&node->handover) || keeper_holds(node);
     if (engine_role(node->engine) == ENGINE_LEADER) {
-        if (engine_settled(node->engine) && node->phase == NODE_PHASE_MEMBER) {
-            keeper_raise_level(node); /* before anybody is let in */
-        }
-        state = engine_settled(node->engine) && !held ? PROPOSE_OPEN : PROPOSE_HOLDING;
-    } else if (held && engine_leader(node->engine) == 0) {
-        state =
-            PROPOSE_HOLDING; /* what waits is answered once it can be told by whom */
+        return engine_settled(node->engine) && !held ? PROPOSE_OPEN : PROPOSE_HOLDING;
     }
-    propose_set_state(node->propose, state, node->engine);
+    if (engine_leader(node->engine) == 0) {
+        /* what waits is handed on, or answered, once it is known who leads */
+        return held ? PROPOSE_HOLDING : PROPOSE_CLOSED;
+    }
+    bool hands_on = node->options.forward_writes || handover_hands_on(&node->handover);
+    return hands_on ? PROPOSE_RELAYING : PROPOSE_CLOSED;
+}
+
+void node_set_door(struct node *node)
+{
+    bool leads = engine_role(node->engine) == ENGINE_LEADER;
+    if (!leads) {
+        propose_deposed(node->propose);
+    } else if (engine_term(node->engine) != node->door_term) {
+        node->door_term = engine_term(node->engine); /* again, or within one turn */
+        propose_deposed(node->propose);
+        propose_set_state(node->propose, PROPOSE_HOLDING, node->engine);
+    }
+    if (engine_settled(node->engine) && node->phase == NODE_PHASE_MEMBER) {
+        keeper_raise_level(node); /* before anybody is let in */
+    }
+    propose_set_state(node->propose, node_door(node), node->engine);
 }
 
 static void node_tell_leadership(struct node *node)
@@ -138,6 +149,7 @@ static void node_progressed(void *owner)
 {
     struct node *node = owner;
     node_set_door(node);
+    forward_applied(node);
     if (keeper_due(node)) {
         keeper_look(node);
     }
@@ -185,6 +197,7 @@ bool node_draft(struct node *node, uint64_t id, struct member_draft *draft)
 static void node_link_hello(void *owner, const struct hello *hello)
 {
     struct node *node = owner;
+    forward_met(node, hello->node_id, hello->session);
     if (!keeper_hello(node, hello)) {
         return;
     }
@@ -202,6 +215,16 @@ static void node_link_hello(void *owner, const struct hello *hello)
     }
 }
 
+/* Of the services that members do each other. */
+static int node_member_frame(struct node *node, uint64_t from, const uint8_t *data,
+                             size_t len, struct err *err)
+{
+    if (data[0] > FRAME_READ_END) {
+        return forward_frame(node, from, data, len, err);
+    }
+    return read_index_frame(&node->reads, from, data, len, err);
+}
+
 static void node_link_frame(void *owner, uint64_t from, const uint8_t *data, size_t len)
 {
     struct node *node = owner;
@@ -212,9 +235,9 @@ static void node_link_frame(void *owner, uint64_t from, const uint8_t *data, siz
     if (sender != NULL && (sender->stale || keeper_outdated(node, sender))) {
         return; /* its votes and its word are an old copy's, or an old muster's */
     }
-    if (kind >= FRAME_READ_ASK && kind <= FRAME_READ_END) {
+    if (kind >= FRAME_READ_ASK) {
         if (node->phase == NODE_PHASE_MEMBER) {
-            rv = read_index_frame(&node->reads, from, data, len, &err);
+            rv = node_member_frame(node, from, data, len, &err);
         }
     } else if (kind >= FRAME_WELCOME) {
         rv = keeper_frame(node, from, data, len, &err);
@@ -236,6 +259,7 @@ static void node_link_down(void *owner, uint64_t node_id, bool refused)
 {
     struct node *node = owner;
     acquaintances_down(&node->others, node_id, refused);
+    forward_met(node, node_id, 0);
     switch (node->phase) {
     case NODE_PHASE_FORMING:
         forming_down(node->forming, node_id, refused);
@@ -330,6 +354,7 @@ static void node_loaded(void *owner, const struct err *err)
     node->applier.applied = index;
     propose_covered(node->propose, index);
     engine_installed(node->engine);
+    forward_applied(node);
     node_wake(node);
 }
 
@@ -525,12 +550,14 @@ static struct node *node_new(const struct node_options *options)
     struct node *node = mem_zalloc(sizeof *node);
     node_copy_options(node, options);
     acquaintances_init(&node->others);
+    forward_start(node);
     node->session = clock_random(options->clock);
     node->turn = (struct clock_task){.run = node_turn, .owner = node};
     node->level = options->level != 0 ? options->level : COMMAND_LEVEL;
     node->fsm = fsm_new();
     fsm_know(node->fsm, node->level);
     node->propose = propose_new(options->clock, node->fsm);
+    propose_set_relay(node->propose, &(struct propose_relay){forward_hand, node});
     node->applier = (struct applier){
         .clock = options->clock,
         .fsm = node->fsm,
@@ -590,6 +617,7 @@ int node_start(struct node **out, const struct node_options *options, struct err
 static void node_quieten(struct node *node)
 {
     propose_set_state(node->propose, PROPOSE_CLOSED, node->engine);
+    forward_stop(node);
     clock_timer_stop(node->options.clock, &node->applier.more);
     if (node->engine != NULL) {
         handover_stop(&node->handover);
@@ -663,6 +691,7 @@ void node_stop(struct node *node, void (*stopped)(void *owner), void *owner)
     node->stopped = stopped;
     node->stopped_owner = owner;
     clock_defer_cancel(node->options.clock, &node->turn);
+    forward_stop(node);
     propose_stop(node->propose);
     if (!quiet) {
         node_quieten(node);

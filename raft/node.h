@@ -39,6 +39,8 @@ struct node_options {
     /* Tests only: the highest feature level this node claims to know; 0 = what the
      * build knows. */
     uint32_t level;
+    /* A write that comes while another node leads is handed on to it, not refused. */
+    bool forward_writes;
     uint64_t segment_bytes; /* 0 = default */
     /* A snapshot is taken when the log has so many bytes, and so many entries since the
      * last one; so many entries stay before it for peers a little behind.
@@ -93,13 +95,18 @@ struct node_status {
     /* Entries the leader had committed at last contact that are not applied here;
      * UINT64_MAX: not known (no leader, or a new one before its own first entry). */
     uint64_t lag;
-    uint32_t level; /* feature level of the cluster, as it is applied here */
+    uint32_t level;    /* feature level of the cluster, as it is applied here */
+    bool handing_over; /* leader: it is giving the lead away */
     bool disk_full;
     /* Leader: fewer than a majority of the voters have room on their disks. */
     bool majority_full;
     const char *trouble; /* why there is no leader or no cluster; "" if all is well */
 };
 void node_status(struct node *node, struct node_status *out);
+
+/* Is there room on the disks for such a command? ERR_FULL: they are those of the leader
+ * (this node) or of a majority, and only deletes are taken. */
+int node_room(struct node *node, enum command_type type, struct err *err);
 
 struct node_member {
     uint64_t id;

@@ -50,6 +50,16 @@ struct keeper {
     uint64_t dialled; /* a hash of the addresses the link was given */
 };
 
+/* Writes handed on to the leader (raft/forward.c). */
+struct forward {
+    struct errand *errands; /* without an outcome yet, by number */
+    struct errand **last;
+    uint64_t number; /* of the last one, in this session */
+    size_t answered; /* of them: applied by the leader, and not yet here */
+    struct clock_timer timer;
+    struct clock_task beat;
+};
+
 struct node {
     struct node_options options;
     char *name; /* the options' strings */
@@ -69,6 +79,7 @@ struct node {
     struct handover handover;
     struct keeper keeper;
     uint32_t level; /* the highest feature level it knows */
+    struct forward forward;
     uint64_t session;
     uint64_t found_last; /* last index of the log as it was opened */
     struct compaction compaction;

@@ -197,6 +197,7 @@ void node_status(struct node *node, struct node_status *out)
     out->last_contact_ms = engine_contact_age_ms(node->engine);
     out->lag = node_lag(node, out);
     out->level = registry_level(fsm_registry(node->fsm));
+    out->handing_over = out->role == NODE_LEADER && handover_holds(&node->handover);
     out->disk_full = node->store != NULL && store_full(node->store);
     out->majority_full = out->role == NODE_LEADER && node_majority_full(node);
     if (out->leader_known) {
@@ -205,6 +206,20 @@ void node_status(struct node *node, struct node_status *out)
         node_explain_no_leader(node);
         out->trouble = node->trouble;
     }
+}
+
+/* What room is left is for deletes: they are how it becomes more. */
+int node_room(struct node *node, enum command_type type, struct err *err)
+{
+    bool leads = node_role(node) == NODE_LEADER;
+    bool deletes = type == COMMAND_TASK_DELETE || type == COMMAND_TASK_DELETE_IF;
+    if (deletes || !leads || !(store_full(node->store) || node_majority_full(node))) {
+        return 0;
+    }
+    return err_set(
+        err, ERR_FULL,
+        "the disks of the leader or of a majority are full: only deletes are "
+        "taken");
 }
 
 static void node_reach(struct node *node, struct node_member *member)

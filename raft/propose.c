@@ -4,7 +4,14 @@
  * and the next batch is larger: under load the disk sets the size of a batch.
  *
  *   CLOSED ──leads──▶ HOLDING ──own term's first entry applied──▶ OPEN
- *      ▲─────────────────┴───────────── leads no more ─────────────┘
+ *    ▲  │                │  ▲───────── gives the lead away ─────────┤
+ *    │  │                │ and it is known who has it              │
+ *    │  │                ▼                                         │
+ *    │  └─ hands on ▶ RELAYING                                     │
+ *    └──────────────────┴────────────── leads no more ─────────────┘
+ *
+ * Relaying, what waits goes to the leader one by one at the end of the turn, and counts
+ * as waiting until its outcome.
  *
  * No command goes into the log above the cluster's feature level. A level_set goes to
  * the head of the queue, and what comes behind it may be of its level at once: whoever
@@ -12,9 +19,9 @@
  * opens, as the level may rise until then.
  *
  * Failure modes: leadership lost → the queue is answered ERR_NOT_LEADER (nothing
- * happened); batches under way wait until their index is applied, by this leader's
- * entry or another's, or a lower one by an entry of a newer term. A caller with a
- * deadline answers its client before that. */
+ * happened), unless it was given away: then it is handed on; batches under way wait
+ * until their index is applied, by this leader's entry or another's, or a lower one by
+ * an entry of a newer term. A caller with a deadline answers its client before that. */
 #include "raft/propose.h"
 
 #include <assert.h>
@@ -28,11 +35,13 @@
 
 struct proposal {
     struct proposal *next;
+    struct propose *propose;
     propose_cb done;
     void *owner;
     uint32_t level;  /* it first exists in */
     uint32_t raises; /* a level_set: to this level; else 0 */
     size_t len;
+    bool here;      /* never handed on */
     uint8_t data[]; /* the command, encoded */
 };
 
@@ -57,6 +66,7 @@ struct propose {
     const struct fsm *fsm;
     struct engine *engine;
     enum propose_state state;
+    struct propose_relay relay;
     bool stopped;
     uint32_t level; /* propose_level(); 0: not open yet in this leadership */
     struct proposal_list queue;
@@ -66,7 +76,7 @@ struct propose {
     struct batch *batches;
     struct batch **last_batch;
     size_t inflight; /* batches of this leadership */
-    size_t waiting;  /* proposals in queue and batches */
+    size_t waiting;  /* proposals in queue and batches, and handed on */
     size_t waiting_bytes;
     uint64_t clock_base_ms; /* replicated clock when the state became OPEN */
     uint64_t clock_base_at; /* monotonic, at that moment */
@@ -224,9 +234,32 @@ static void batch_submit(struct propose *propose)
     propose->inflight++;
 }
 
+static void relay_decided(void *owner, const struct outcome *outcome)
+{
+    struct proposal *proposal = owner;
+    proposal_decide(proposal->propose, proposal, outcome);
+}
+
+static void propose_relay_queue(struct propose *propose)
+{
+    static const struct outcome never = {.code = ERR_NOT_LEADER};
+    struct proposal *proposal = NULL;
+    while ((proposal = list_pop(&propose->queue)) != NULL) {
+        if (proposal->here ||
+            propose->relay.hand(propose->relay.owner, proposal->data, proposal->len,
+                                relay_decided, proposal) != 0) {
+            proposal_decide(propose, proposal, &never);
+        }
+    }
+}
+
 static void propose_flush(struct clock_task *task)
 {
     struct propose *propose = task->owner;
+    if (propose->state == PROPOSE_RELAYING) {
+        propose_relay_queue(propose);
+        return;
+    }
     while (propose->state == PROPOSE_OPEN && propose->queue.first != NULL &&
            propose->inflight < PROPOSE_INFLIGHT) {
         batch_submit(propose);
@@ -265,13 +298,13 @@ static void propose_queue(struct propose *propose, struct proposal *proposal)
     clock_defer(propose->clock, &propose->flush);
 }
 
-int propose_submit(struct propose *propose, const struct command *command,
-                   propose_cb done, void *owner, struct err *err)
+static int propose_check(const struct propose *propose, bool here, struct err *err)
 {
     if (propose->stopped) {
         return err_set(err, ERR_UNAVAILABLE, "this node is stopping");
     }
-    if (propose->state == PROPOSE_CLOSED) {
+    if (propose->state == PROPOSE_CLOSED ||
+        (here && propose->state == PROPOSE_RELAYING)) {
         return err_set(err, ERR_NOT_LEADER, "this node does not lead");
     }
     if (propose->waiting >= LIMIT_PROPOSALS ||
@@ -279,8 +312,18 @@ int propose_submit(struct propose *propose, const struct command *command,
         return err_set(err, ERR_BUSY, "%zu writes (%zu bytes) wait already",
                        propose->waiting, propose->waiting_bytes);
     }
+    return 0;
+}
+
+static int propose_enqueue(struct propose *propose, const struct command *command,
+                           const struct proposal *kind, struct err *err)
+{
+    int rv = propose_check(propose, kind->here, err);
+    if (rv != 0) {
+        return rv;
+    }
     buf_clear(&propose->scratch);
-    int rv = propose_check_level(propose, command, err);
+    rv = propose_check_level(propose, command, err);
     if (rv == 0) {
         rv = command_encode(&propose->scratch, command, COMMAND_LEVEL, err);
     }
@@ -288,13 +331,12 @@ int propose_submit(struct propose *propose, const struct command *command,
         return rv;
     }
     struct proposal *proposal = mem_alloc(sizeof *proposal + propose->scratch.len);
-    *proposal = (struct proposal){
-        .done = done,
-        .owner = owner,
-        .level = command_level(command->type),
-        .raises = command->type == COMMAND_LEVEL_SET ? command->level_set.level : 0,
-        .len = propose->scratch.len,
-    };
+    *proposal = *kind;
+    proposal->propose = propose;
+    proposal->level = command_level(command->type);
+    proposal->raises =
+        command->type == COMMAND_LEVEL_SET ? command->level_set.level : 0;
+    proposal->len = propose->scratch.len;
     memcpy(proposal->data, propose->scratch.data, proposal->len);
     propose_queue(propose, proposal);
     return 0;
@@ -303,6 +345,25 @@ int propose_submit(struct propose *propose, const struct command *command,
 uint32_t propose_level(const struct propose *propose)
 {
     return propose->level;
+}
+
+int propose_submit(struct propose *propose, const struct command *command,
+                   propose_cb done, void *owner, struct err *err)
+{
+    struct proposal kind = {.done = done, .owner = owner};
+    return propose_enqueue(propose, command, &kind, err);
+}
+
+int propose_submit_here(struct propose *propose, const struct command *command,
+                        propose_cb done, void *owner, struct err *err)
+{
+    struct proposal kind = {.done = done, .owner = owner, .here = true};
+    return propose_enqueue(propose, command, &kind, err);
+}
+
+bool propose_takes(const struct propose *propose)
+{
+    return propose->state != PROPOSE_CLOSED && !propose->stopped;
 }
 
 size_t propose_waiting(const struct propose *propose)
@@ -355,6 +416,38 @@ static void propose_judge_queue(struct propose *propose)
     list_decide(propose, &refused, ERR_LEVEL);
 }
 
+/* What a leader proposes by itself holds for its own term only. */
+static void propose_refuse_here(struct propose *propose)
+{
+    struct proposal_list held = propose->queue;
+    struct proposal_list refused;
+    struct proposal *proposal = NULL;
+    if (held.first == NULL) {
+        return;
+    }
+    list_init(&propose->queue);
+    list_init(&refused);
+    while ((proposal = list_pop(&held)) != NULL) {
+        list_push(proposal->here ? &refused : &propose->queue, proposal);
+    }
+    list_decide(propose, &refused, ERR_NOT_LEADER);
+}
+
+void propose_deposed(struct propose *propose)
+{
+    for (struct batch *batch = propose->batches; batch != NULL; batch = batch->next) {
+        batch->current = false;
+    }
+    propose->inflight = 0;
+    propose->level = 0;
+    propose_refuse_here(propose);
+}
+
+void propose_set_relay(struct propose *propose, const struct propose_relay *relay)
+{
+    propose->relay = *relay;
+}
+
 void propose_set_state(struct propose *propose, enum propose_state state,
                        struct engine *engine)
 {
@@ -369,13 +462,11 @@ void propose_set_state(struct propose *propose, enum propose_state state,
         clock_defer(propose->clock, &propose->flush);
         propose_judge_queue(propose);
     }
+    if (state == PROPOSE_RELAYING) {
+        clock_defer(propose->clock, &propose->flush);
+    }
     if (state == PROPOSE_CLOSED) {
-        propose->level = 0;
-        for (struct batch *batch = propose->batches; batch != NULL;
-             batch = batch->next) {
-            batch->current = false;
-        }
-        propose->inflight = 0;
+        propose_deposed(propose);
         propose_refuse_queue(propose);
     }
 }
@@ -399,7 +490,7 @@ static void batch_decide(struct propose *propose, struct batch *batch, bool ours
     for (size_t at = 0; (proposal = list_pop(&batch->proposals)) != NULL; at++) {
         struct outcome outcome = {.code = ERR_NOT_LEADER};
         if (ours) {
-            outcome = (struct outcome){.result = results[at]};
+            outcome = (struct outcome){.result = results[at], .index = batch->index};
         }
         proposal_decide(propose, proposal, &outcome);
     }

@@ -277,13 +277,11 @@ static void task_create(struct call *call, const struct task_draft *draft)
 static void task_create_parsed(struct task_job *job)
 {
     struct call *call = job->call;
-    struct node_status status;
-    node_status(call->api->node, &status);
     if (job->rv != 0 && job->json.name == NULL) {
         error_reply(call, &job->err);
         return;
     }
-    if (status.role != NODE_LEADER) {
+    if (!call_writable(call)) {
         error_not_leader(call);
         return;
     }
@@ -354,8 +352,6 @@ static void task_put(struct call *call, const struct task_json *json)
 static void task_put_parsed(struct task_job *job)
 {
     struct call *call = job->call;
-    struct node_status status;
-    node_status(call->api->node, &status);
     if (job->rv == 0 && strcmp(job->json.name, call->name) != 0) {
         job->rv =
             err_set(&job->err, ERR_INVALID, "the path names task '%s', the body '%s'",
@@ -363,7 +359,7 @@ static void task_put_parsed(struct task_job *job)
     }
     if (job->rv != 0) {
         error_reply(call, &job->err);
-    } else if (status.role != NODE_LEADER) {
+    } else if (!call_writable(call)) {
         error_not_leader(call);
     } else if (job->mode != RUN_NONE) {
         reply_no_runs(call, job->mode);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Clients: write to whoever says it leads, and remember what they were told. */
+/* Clients: write to whoever says it leads, or hands writes on, and remember what they
+ * were told. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,9 +23,9 @@ static void write_decided(void *owner, const struct outcome *outcome)
 {
     struct write *write = owner;
     struct world *world = write->world;
-    const char *word = outcome->code == 0                ? "acknowledged"
-                       : outcome->code == ERR_NOT_LEADER ? "never happened"
-                                                         : "unknown";
+    const char *word = outcome->code == 0                     ? "acknowledged"
+                       : outcome->code == ERR_OUTCOME_UNKNOWN ? "unknown"
+                                                              : "never happened";
     transcript_note(world->transcript, "n%zu: op%" PRIu64 " %s (%d)", write->slot + 1,
                     write->op, word, outcome->result.code);
     const char *wrong = truth_decided(world->truth, write->op, outcome);
@@ -115,6 +116,15 @@ static void write_one(struct world *world, struct sim_node *member)
     mem_free(text);
 }
 
+static bool client_asks(struct world *world, const struct sim_node *member)
+{
+    if (member->state != SIM_NODE_UP || member->paused) {
+        return false;
+    }
+    return sim_node_leads(member) ||
+           (propose_takes(node_propose(member->node)) && world_chance(world, 50));
+}
+
 static void client_turn(struct sim_event *event)
 {
     struct world *world = event->owner;
@@ -122,7 +132,7 @@ static void client_turn(struct sim_event *event)
     uint64_t burst = world_chance(world, 60) ? 1 : 1 + world_below(world, BURST_MAX);
     for (size_t i = 0; i < world->count; i++) {
         struct sim_node *member = &world->members[(first + i) % world->count];
-        bool asked = sim_node_leads(member) && !member->paused;
+        bool asked = client_asks(world, member);
         for (uint64_t n = 0; asked && n < burst; n++) {
             write_one(world, member);
         }

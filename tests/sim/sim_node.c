@@ -113,6 +113,7 @@ static struct node_options sim_node_options(struct sim_node *member, const char 
         .snapshot_bytes = world->snapshot_bytes,
         .snapshot_entries = world->snapshot_entries,
         .snapshot_trailing = world->snapshot_trailing,
+        .forward_writes = world->forward_writes,
         .owner = member,
         .failed = sim_node_cannot_go_on,
     };

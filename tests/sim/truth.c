@@ -286,6 +286,10 @@ const char *truth_decided(struct truth *truth, uint64_t number,
         truth->totals.acknowledged++;
         break;
     case ERR_NOT_LEADER:
+    case ERR_BUSY: /* so the leader's door, to which it was handed on */
+    case ERR_FULL:
+    case ERR_UNAVAILABLE:
+    case ERR_LEVEL:
         op->state = OP_NEVER;
         truth->totals.never++;
         break;

@@ -84,6 +84,7 @@ static void world_draw(struct world *world)
     world->big_percent = world_chance(world, 30) ? 5 : 0;
     world->big_left = world_chance(world, 20) ? 4000000 : 400000;
     world->mixed = world_chance(world, 30);
+    world->forward_writes = world_chance(world, 40);
     enum world_kind kind = world->options->kind;
     bool forms = world_chance(world, 30);
     world->forming = kind == WORLD_FORMING || (kind == WORLD_MIXED && forms);

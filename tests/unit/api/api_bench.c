@@ -117,6 +117,21 @@ int node_read_index(struct node *node, struct read_waiter *read, struct err *err
     return 0;
 }
 
+int node_room(struct node *node, enum command_type type, struct err *err)
+{
+    bool full = node->status.disk_full || node->status.majority_full;
+    if (!full || node->status.role != NODE_LEADER || type == COMMAND_TASK_DELETE) {
+        return 0;
+    }
+    return err_set(err, ERR_FULL, "the disks are full");
+}
+
+bool propose_takes(const struct propose *propose)
+{
+    const struct node *node = (const struct node *)(const void *)propose;
+    return node->status.role == NODE_LEADER || node->hands_on;
+}
+
 int propose_submit(struct propose *propose, const struct command *command,
                    propose_cb done, void *owner, struct err *err)
 {
