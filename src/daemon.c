@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 #include <uv.h>
@@ -195,6 +196,7 @@ static int node_part_start(struct daemon *daemon, struct err *err)
         .peer_count = config->cluster_peers.count,
         .election_timeout_ms = (uint32_t)(config->cluster_election_timeout / MS_NS),
         .heartbeat_ms = (uint32_t)(config->cluster_heartbeat / MS_NS),
+        .forward_writes = strcmp(config->cluster_follower_writes, "forward") == 0,
         .replace_after_ms = (uint32_t)(config->cluster_replace_after / MS_NS),
         .owner = daemon,
         .failed = node_failed,

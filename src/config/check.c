@@ -225,6 +225,16 @@ static int check_cluster(const struct config *config, struct err *err)
     return 0;
 }
 
+static int check_follower_writes(const struct config *config, struct err *err)
+{
+    const char *word = config->cluster_follower_writes;
+    if (strcmp(word, "reject") == 0 || strcmp(word, "forward") == 0) {
+        return 0;
+    }
+    return bad(config, "cluster.follower_writes", err,
+               "must be reject or forward, not '%.64s'", word);
+}
+
 static int check_name(struct config *config, struct err *err)
 {
     const char *path = "node.name";
@@ -310,6 +320,9 @@ int config_check(struct config *config, struct err *err)
     }
     if (rv == 0) {
         rv = check_cluster(config, err);
+    }
+    if (rv == 0) {
+        rv = check_follower_writes(config, err);
     }
     if (rv == 0) {
         rv = check_listeners(config, err);

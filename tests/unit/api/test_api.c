@@ -596,6 +596,25 @@ static void a_reader_that_goes_leaves_the_others_their_turn(void **state)
     buf_close(&answer.body);
 }
 
+/* A write that was handed on is refused in the leader's own way. */
+static void what_the_leader_s_door_refuses_has_the_status_it_has_there(void **state)
+{
+    struct bench *bench = *state;
+    static const struct {
+        int code;
+        int status;
+    } rows[] = {{ERR_BUSY, 503}, {ERR_FULL, 507}, {ERR_NOT_LEADER, 400}, {0, 404}};
+    bench->node.status.role = NODE_FOLLOWER;
+    bench->node.hands_on = true;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct answer answer;
+        bench_exchange(bench, "PATCH /v1/tasks/a", "{\"enabled\":true}", rows[i].code,
+                       &answer);
+        assert_int_equal(answer.status, rows[i].status);
+        buf_close(&answer.body);
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_bench, close_bench)
@@ -604,6 +623,7 @@ int main(void)
         TEST(what_became_of_a_proposal_has_its_status),
         TEST(what_apply_refuses_is_told_in_the_words_of_cts),
         TEST(a_follower_names_what_it_knows_of_the_leader),
+        TEST(what_the_leader_s_door_refuses_has_the_status_it_has_there),
         TEST(a_follower_judges_the_form_of_a_post_first_and_looks_nothing_up),
         TEST(readiness_needs_a_leader_and_little_lag),
         TEST(a_read_says_how_fresh_it_is_if_that_is_known),

@@ -164,6 +164,8 @@ static void a_value_of_another_kind_is_refused(void **state)
         "{\"cluster\":{\"heartbeat\":100}}",
         "a.json: cluster.heartbeat: must be a duration such as \"5s\" or \"100ms\", "
         "not 100");
+    refused("{\"cluster\":{\"follower_writes\":\"yes\"}}",
+            "a.json: cluster.follower_writes: must be reject or forward, not 'yes'");
     refused("{\"cluster\":{\"heartbeat\":\"100\"}}",
             "a.json: cluster.heartbeat: time: missing unit in duration \"100\"");
     refused("{\"cluster\":{\"heartbeat\":\"1ms\"}}",
