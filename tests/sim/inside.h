@@ -115,7 +115,7 @@ struct world {
     uint64_t down_max_us;
     uint64_t write_gap_us;
     uint64_t name_count;  /* of the tasks; 0: each write has its own */
-    bool forward_writes; /* followers hand on what they are asked */
+    bool forward_writes;  /* followers hand on what they are asked */
     uint32_t big_percent; /* of the writes */
     uint64_t big_left;    /* bytes that may still go into big ones */
     size_t wipes_left;

@@ -22,7 +22,7 @@ struct bench;
 struct node {
     struct node_status status;
     struct fsm *fsm;
-    int refusal; /* propose_submit() returns it, if not 0 */
+    int refusal;   /* propose_submit() returns it, if not 0 */
     bool hands_on; /* writes, while it does not lead */
     struct {
         struct buf batch; /* the command, as the only one of a batch */
