@@ -408,7 +408,13 @@ static void keeper_attend_wish(struct node *node, const struct err *why)
 /* --- a full disk -------------------------------------------------------------------
  */
 
-uint64_t keeper_successor(struct node *node)
+static bool keeper_drains(const struct node *node, uint64_t id)
+{
+    const struct member *row = registry_member(fsm_registry(node->fsm), id);
+    return row != NULL && row->draining;
+}
+
+static uint64_t keeper_best(struct node *node, bool draining)
 {
     struct membership members;
     uint64_t best = 0;
@@ -419,6 +425,7 @@ uint64_t keeper_successor(struct node *node)
         uint64_t id = members.rows[i].id;
         uint64_t match = engine_match(node->engine, id);
         if (members.rows[i].voter && id != node->identity.node_id &&
+            keeper_drains(node, id) == draining &&
             engine_heard_age_ms(node->engine, id) <= recent &&
             !engine_peer_full(node->engine, id) && match >= best_match) {
             best = id;
@@ -428,29 +435,38 @@ uint64_t keeper_successor(struct node *node)
     return best;
 }
 
+uint64_t keeper_successor(struct node *node)
+{
+    uint64_t best = keeper_best(node, false);
+    return best != 0 ? best : keeper_best(node, true);
+}
+
 static void keeper_relieved(void *owner, const struct err *result)
 {
     struct node *node = owner;
     if (result->code != ERR_NONE) {
-        log_warn("%s: the disk is full, but the lead stays here: %s",
-                 node->options.name, result->text);
+        log_warn("%s: the lead stays here for now: %s", node->options.name,
+                 result->text);
     }
 }
 
-/* A leader without room gives the lead to a voter that has some. */
+/* A leader without room gives the lead to a voter that has some; one that drains, to
+ * one that does not. */
 static void keeper_relieve(struct node *node)
 {
     struct keeper *keeper = &node->keeper;
     uint64_t now = node_now(node);
-    if (!store_full(node->store) || now < keeper->relieve_after_ms ||
+    bool full = store_full(node->store);
+    bool drains = keeper_drains(node, node->identity.node_id);
+    if ((!full && !drains) || now < keeper->relieve_after_ms ||
         handover_holds(&node->handover)) {
         return;
     }
     keeper->relieve_after_ms = now + KEEPER_RELIEVE_MS;
-    uint64_t to = keeper_successor(node);
+    uint64_t to = drains ? keeper_best(node, false) : keeper_successor(node);
     if (to != 0) {
-        log_info("%s: the disk is full: %s is to lead", node->options.name,
-                 keeper_name(node, to));
+        log_info("%s: %s: %s is to lead", node->options.name,
+                 full ? "the disk is full" : "this node drains", keeper_name(node, to));
         (void)handover_start(&node->handover, to, keeper_relieved, node, NULL);
     }
 }

@@ -164,6 +164,13 @@ int node_remove_member(struct node *node, const char *name, node_change_cb done,
  * in no cluster; ERR_BUSY: too many wait. `done` is not called then. */
 int node_read_index(struct node *node, struct read_waiter *read, struct err *err);
 
+/* Have member `name` drain, or no longer: a draining leader gives the lead away, and a
+ * draining member is given it only if no other can lead. ERR_LEVEL as well. */
+int node_drain_member(struct node *node, const char *name, node_change_cb done,
+                      void *owner, struct err *err);
+int node_undrain_member(struct node *node, const char *name, node_change_cb done,
+                        void *owner, struct err *err);
+
 /* Why a command of feature level `needed` is not taken yet, naming the member that
  * holds the cluster back: ERR_LEVEL. */
 void node_explain_level(struct node *node, uint32_t needed, struct err *out);

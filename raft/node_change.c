@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "base/mem.h"
 #include "raft/keeper.h"
 
 /* A leader that can take on a change; what it sees. */
@@ -166,4 +167,68 @@ int node_transfer(struct node *node, const char *to, node_change_cb done, void *
                        member->self ? "leads already" : "is a standby and cannot lead");
     }
     return handover_start(&node->handover, member->id, done, owner, err);
+}
+
+/* Whoever waits for a row to change. */
+struct drain_wait {
+    node_change_cb done;
+    void *owner;
+};
+
+static void drain_decided(void *owner, const struct outcome *outcome)
+{
+    struct drain_wait *wait = owner;
+    struct err result = {.code = ERR_NONE};
+    int code = outcome->code != 0 ? outcome->code : outcome->result.code;
+    if (code != 0) {
+        err_set(&result, (enum err_code)code, "the member's row was not changed: %s",
+                err_code_name((enum err_code)code));
+    }
+    wait->done(wait->owner, &result);
+    mem_free(wait);
+}
+
+static int drain_set(struct node *node, const char *name, bool draining,
+                     const struct drain_wait *asked, struct err *err)
+{
+    struct membership members;
+    struct roster_view view;
+    int rv = keeper_ready(node, &members, &view, err);
+    if (rv != 0) {
+        return rv;
+    }
+    const struct roster_member *member = keeper_find(&view, name);
+    if (member == NULL) {
+        return err_set(err, ERR_NOT_FOUND, "no member '%s'", name);
+    }
+    struct command command = {
+        .type = COMMAND_MEMBER_DRAIN,
+        .request_id = text_of(""),
+        .actor = text_of(""),
+        .member_drain = {.id = member->id, .draining = draining},
+    };
+    struct drain_wait *wait = mem_alloc(sizeof *wait);
+    *wait = *asked;
+    rv = propose_submit(node->propose, &command, drain_decided, wait, err);
+    if (rv != 0) {
+        mem_free(wait);
+    }
+    if (rv == ERR_LEVEL) {
+        node_explain_level(node, command_level(command.type), err);
+    }
+    return rv;
+}
+
+int node_drain_member(struct node *node, const char *name, node_change_cb done,
+                      void *owner, struct err *err)
+{
+    struct drain_wait asked = {done, owner};
+    return drain_set(node, name, true, &asked, err);
+}
+
+int node_undrain_member(struct node *node, const char *name, node_change_cb done,
+                        void *owner, struct err *err)
+{
+    struct drain_wait asked = {done, owner};
+    return drain_set(node, name, false, &asked, err);
 }

@@ -182,6 +182,16 @@ void cluster_transfer(struct call *call)
     cluster_ask(call, node_transfer, "to", false);
 }
 
+void cluster_drain(struct call *call)
+{
+    cluster_ask(call, node_drain_member, "node", true);
+}
+
+void cluster_undrain(struct call *call)
+{
+    cluster_ask(call, node_undrain_member, "node", true);
+}
+
 void cluster_member_remove(struct call *call)
 {
     cluster_begin(call, node_remove_member, call->name);

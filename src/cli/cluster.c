@@ -43,7 +43,11 @@ static void show_members(const json_t *root)
         } else {
             table_put(&table, NULL);
         }
-        table_put(&table, reachable ? "reachable" : answer_text(member, "reason"));
+        if (reachable && json_is_true(json_object_get(member, "draining"))) {
+            table_put(&table, "reachable, drains");
+        } else {
+            table_put(&table, reachable ? "reachable" : answer_text(member, "reason"));
+        }
     }
     table_print(&table, stdout);
     table_close(&table);
@@ -121,6 +125,24 @@ int cli_cluster_transfer(struct client *client,
     char *said = name != NULL ? mem_printf("member '%s' leads", name)
                               : mem_strdup("another member leads");
     int code = post(client, arguments, "/v1/cluster/transfer", "to", said, err);
+    mem_free(said);
+    return code;
+}
+
+int cli_cluster_drain(struct client *client, const struct command_arguments *arguments,
+                      struct err *err)
+{
+    char *said = mem_printf("member '%s' drains", arguments->values[0]);
+    int code = post(client, arguments, "/v1/cluster/drain", "node", said, err);
+    mem_free(said);
+    return code;
+}
+
+int cli_cluster_undrain(struct client *client,
+                        const struct command_arguments *arguments, struct err *err)
+{
+    char *said = mem_printf("member '%s' drains no more", arguments->values[0]);
+    int code = post(client, arguments, "/v1/cluster/undrain", "node", said, err);
     mem_free(said);
     return code;
 }

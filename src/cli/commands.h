@@ -75,6 +75,10 @@ int cli_cluster_remove(struct client *client, const struct command_arguments *ar
                        struct err *err);
 int cli_cluster_transfer(struct client *client,
                          const struct command_arguments *arguments, struct err *err);
+int cli_cluster_drain(struct client *client, const struct command_arguments *arguments,
+                      struct err *err);
+int cli_cluster_undrain(struct client *client,
+                        const struct command_arguments *arguments, struct err *err);
 int cli_events(struct client *client, const struct command_arguments *arguments,
                struct err *err);
 int cli_snapshot_save(struct client *client, const struct command_arguments *arguments,

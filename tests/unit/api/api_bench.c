@@ -100,6 +100,18 @@ int node_remove_member(struct node *node, const char *name, node_change_cb done,
     return bench_change(node, "remove", name, done, owner, err);
 }
 
+int node_drain_member(struct node *node, const char *name, node_change_cb done,
+                      void *owner, struct err *err)
+{
+    return bench_change(node, "drain", name, done, owner, err);
+}
+
+int node_undrain_member(struct node *node, const char *name, node_change_cb done,
+                        void *owner, struct err *err)
+{
+    return bench_change(node, "undrain", name, done, owner, err);
+}
+
 void node_explain_level(struct node *node, uint32_t needed, struct err *out)
 {
     (void)node;
