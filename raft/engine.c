@@ -24,6 +24,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/plant.h"
 #include "raft/engine_inside.h"
 #include "raft/heap.h"
 #include "raft/message.h"
@@ -252,6 +253,10 @@ static void engine_carry_out(struct engine *engine, struct engine_input *input,
         engine_send_messages(engine, update, input->request_term);
     }
     uint64_t commit = raft_commit_index(&engine->raft);
+    if (PLANTED(ACKNOWLEDGE_ALONE) && engine->role == ENGINE_LEADER &&
+        engine->stored > commit) {
+        commit = engine->stored;
+    }
     bool committed =
         commit > engine->commit && !(engine->installing && rule_on(RULE_INSTALLING));
     if (committed) {

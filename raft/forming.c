@@ -50,6 +50,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/plant.h"
 #include "raft/forming_wire.h"
 
 #define FORMING_TICK_MS        200 /* after this, say again what may have been lost */
@@ -401,6 +402,11 @@ static void forming_step_waiting(struct forming *forming, struct charter *compan
         forming_pledge(forming, offered);
         return;
     }
+    if (PLANTED(PLEDGE_TWICE) && forming_somebody_pledged(forming)) {
+        company->cluster_id = clock_random(forming->clock) >> 1 | 1;
+        forming_pledge(forming, company);
+        return;
+    }
     /* A pledge to another company has to fall first, by its holder's doing. */
     if (company->rows[0].id != forming->view.self.id ||
         forming_somebody_pledged(forming)) {
@@ -421,6 +427,9 @@ static bool forming_every_pledge(const struct forming *forming)
     const struct charter *pledge = &forming->identity->pledge;
     for (size_t i = 0; i < forming->view.place_count; i++) {
         const struct forming_node *node = forming->view.places[i].node;
+        if (PLANTED(FOUND_WITHOUT_PLEDGES)) {
+            continue;
+        }
         if (node->charter == NULL || node->charter->cluster_id != pledge->cluster_id ||
             !charter_same_members(node->charter, pledge)) {
             return false;

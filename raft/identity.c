@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/plant.h"
 
 #define IDENTITY_FILE       "identity"
 #define IDENTITY_TEMP       "identity.new"
@@ -231,7 +232,7 @@ static void identity_make(struct identity *out, struct clock *clock, const char 
 {
     *out = (struct identity){0};
     while (out->node_id == 0) {
-        out->node_id = clock_random(clock) >> 1;
+        out->node_id = PLANTED_OR(KEEP_ID, plant_id(name), clock_random(clock) >> 1);
     }
     snprintf(out->name, sizeof(out->name), "%s", name);
 }

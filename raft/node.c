@@ -27,6 +27,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/plant.h"
 #include "raft/acquaintance.h"
 #include "raft/applier.h"
 #include "raft/compaction.h"
@@ -351,7 +352,7 @@ static void node_loaded(void *owner, const struct err *err)
     uint64_t index = engine_snapshot_index(node->engine);
     log_info("%s: a snapshot of index %" PRIu64 " is installed", node->options.name,
              index);
-    node->applier.applied = index;
+    node->applier.applied = PLANTED_OR(APPLY_AGAIN, index - 1, index);
     propose_covered(node->propose, index);
     engine_installed(node->engine);
     forward_applied(node);

@@ -5,6 +5,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/plant.h"
 #include "raft/rules.h"
 
 void outbox_init(struct outbox *outbox, struct store *store, struct entry_log *log,
@@ -26,7 +27,7 @@ void outbox_init(struct outbox *outbox, struct store *store, struct entry_log *l
 
 static bool outbox_gate_closed(const struct outbox *outbox)
 {
-    return outbox->vote_writing || outbox->barrier != 0;
+    return !PLANTED(TELL_BEFORE_SYNC) && (outbox->vote_writing || outbox->barrier != 0);
 }
 
 /* A disk may hang for long: what waits for it is bounded like what waits for a peer. */

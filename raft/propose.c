@@ -30,6 +30,7 @@
 #include "base/buf.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/plant.h"
 
 #define PROPOSE_INFLIGHT 8
 
@@ -146,8 +147,9 @@ static void list_decide(struct propose *propose, struct proposal_list *list, int
 
 static uint64_t propose_clock_ms(const struct propose *propose)
 {
-    return propose->clock_base_ms + clock_now_ms(propose->clock) -
-           propose->clock_base_at;
+    return PLANTED_OR(WALL_CLOCK_EXPIRES, clock_wall_ms(propose->clock),
+                      propose->clock_base_ms + clock_now_ms(propose->clock) -
+                          propose->clock_base_at);
 }
 
 /* What goes into the log is decoded once before: an entry that cannot be decoded would
@@ -510,7 +512,11 @@ void propose_applied(struct propose *propose, uint64_t index, uint64_t term,
             continue;
         }
         struct batch *batch = propose_unlink(propose, at);
-        bool ours = batch->index == index && batch->term == term;
+        bool ours =
+            batch->index == index && (batch->term == term || PLANTED(ANY_TERM_IS_OURS));
+        if (PLANTED(FALSE_NEVER) && !batch->current) {
+            ours = false;
+        }
         assert(!ours || count == batch->proposals.count);
         batch_decide(propose, batch, ours, results);
     }

@@ -29,6 +29,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/plant.h"
 #include "raft/frame.h"
 #include "raft/membership.h"
 
@@ -187,7 +188,7 @@ void transfer_wanted(struct transfer *transfer, uint64_t to)
     buf_put_u64(&out, free_one->id);
     buf_put_u64(&out, free_one->term);
     buf_put_u64(&out, meta.index);
-    buf_put_u64(&out, meta.term);
+    buf_put_u64(&out, PLANTED_OR(SNAPSHOT_TERM, free_one->term, meta.term));
     buf_put_u64(&out, meta.configuration_index);
     buf_put_u64(&out, free_one->total);
     buf_put_blob(&out, meta.configuration->data, meta.configuration->len);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "base/plant.h"
 
 const char *const files_anchor_names[2] = {"anchor-1", "anchor-2"};
 
@@ -41,7 +42,7 @@ int files_write_zeros(struct disk *disk, struct disk_file *file, uint64_t offset
 int files_publish(struct disk *disk, const char *from, const char *to, struct err *err)
 {
     int result = disk_rename(disk, from, to, err);
-    if (result == 0) {
+    if (result == 0 && !PLANTED(UNSYNCED_RENAME)) {
         result = disk_sync_folder(disk, err);
     }
     if (result == ERR_FULL) { /* too late for "nothing happened" */
@@ -106,5 +107,6 @@ int files_write_anchor(struct disk *disk, struct disk_file *file,
     uint8_t sector[FORMAT_SECTOR];
     format_put_anchor(sector, ids, anchor);
     int result = disk_write(disk, file, 0, sector, sizeof sector, err);
-    return result == 0 ? disk_sync(disk, file, err) : result;
+    return result == 0 && !PLANTED(UNSYNCED_BALLOT) ? disk_sync(disk, file, err)
+                                                    : result;
 }

@@ -6,6 +6,7 @@
 #include <assert.h>
 
 #include "base/mem.h"
+#include "base/plant.h"
 #include "raft/store/internal.h"
 
 /* Entries of several appends go in one frame up to this size; larger ones go alone. */
@@ -187,9 +188,10 @@ static void writer_work(struct disk_job *job)
                             writer->buf.len, &writer->lane.err);
     }
     if (result == 0) {
-        result = disk_sync(disk, writer->file, &writer->lane.err);
+        result = PLANTED_OR(UNSYNCED_APPEND, 0,
+                            disk_sync(disk, writer->file, &writer->lane.err));
     }
-    writer->lane.result = result;
+    writer->lane.result = PLANTED_OR(SWALLOW_ERROR, 0, result);
 }
 
 /* The store's view after the frame is synced. */

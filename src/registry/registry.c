@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/plant.h"
 #include "registry/task_diff.h"
 
 struct registry {
@@ -271,6 +272,9 @@ static uint64_t registry_next(const struct registry *registry)
 static void registry_event(struct registry *registry, const struct change *change,
                            enum event_type type, const char *task, const char *data)
 {
+    if (PLANTED(DROP_EVENT) && type == EVENT_TASK_DISABLED) {
+        return;
+    }
     struct event event = {
         .type = type,
         .wall_ms = change->wall_ms,

@@ -2,33 +2,31 @@
 /* Faults. Each seed draws which of them its world has and how often: worlds with few
  * kinds of faults reach what worlds with all of them never do. */
 #include <inttypes.h>
-#include <stdio.h>
+#include <string.h>
 
+#include "base/hash.h"
 #include "sim/inside.h"
 
-static const char *const fault_names[FAULT_COUNT] = {
-    [FAULT_KILL] = "kill",
-    [FAULT_POWER_OFF] = "power",
-    [FAULT_STOP] = "stop",
-    [FAULT_LEADER] = "leader",
-    [FAULT_MANY] = "many",
-    [FAULT_AT_OPERATION] = "operation",
-    [FAULT_DISK_ERROR] = "error",
-    [FAULT_DISK_SLOW] = "slow",
-    [FAULT_DISK_FULL] = "full",
-    [FAULT_PARTITION] = "partition",
-    [FAULT_PARTITION_ONE_WAY] = "one-way",
-    [FAULT_ISOLATE_LEADER] = "isolate",
-    [FAULT_HEAL] = "heal",
-    [FAULT_BREAK] = "break",
-    [FAULT_PAUSE] = "pause",
-    [FAULT_WIRE] = "wire",
-    [FAULT_WALL_JUMP] = "wall",
-    [FAULT_WIPE] = "wipe",
-    [FAULT_TRANSFER] = "transfer",
-    [FAULT_REMOVE] = "remove",
-    [FAULT_UPGRADE] = "upgrade",
+static const char *const fault_words[FAULT_COUNT] = {
+#define X(SYMBOL, word, weight, storm) [FAULT_##SYMBOL] = word,
+#include "sim/faults.def"
+#undef X
 };
+
+const char *fault_word(enum fault fault)
+{
+    return fault_words[fault];
+}
+
+static uint64_t chaos_below(struct world *world, uint64_t limit)
+{
+    return sim_random_below(&world->fault_random, limit);
+}
+
+static bool chaos_chance(struct world *world, uint32_t percent)
+{
+    return sim_random_chance(&world->fault_random, percent);
+}
 
 static struct sim_node *chaos_leader(struct world *world)
 {
@@ -37,27 +35,27 @@ static struct sim_node *chaos_leader(struct world *world)
             return &world->members[i];
         }
     }
-    return &world->members[world_below(world, world->count)];
+    return &world->members[chaos_below(world, world->count)];
 }
 
 static void chaos_end(struct sim_node *member, enum sim_node_end end)
 {
     struct world *world = member->world;
     if (member->state == SIM_NODE_UP) {
-        sim_node_end(member, end, 1000 + world_below(world, world->down_max_us));
+        sim_node_end(member, end, 1000 + chaos_below(world, world->down_max_us));
     }
 }
 
 static enum sim_node_end chaos_any_end(struct world *world)
 {
-    return (enum sim_node_end)world_below(world, 3);
+    return (enum sim_node_end)chaos_below(world, 3);
 }
 
 static void chaos_many(struct world *world)
 {
     enum sim_node_end end = chaos_any_end(world);
     for (size_t i = 0; i < world->count; i++) {
-        if (world_chance(world, 70)) {
+        if (chaos_chance(world, 70)) {
             chaos_end(&world->members[i], end);
         }
     }
@@ -66,7 +64,7 @@ static void chaos_many(struct world *world)
 static void chaos_at_operation(struct sim_node *member)
 {
     if (member->state == SIM_NODE_UP) {
-        uint64_t operations = world_below(member->world, 40);
+        uint64_t operations = chaos_below(member->world, 40);
         transcript_note(member->world->transcript,
                         "%s: the power will go after %" PRIu64 " operations",
                         member->name, operations);
@@ -78,12 +76,12 @@ static void chaos_at_operation(struct sim_node *member)
 static void chaos_disk_error(struct sim_node *member)
 {
     if (member->state == SIM_NODE_UP && !member->faulty) {
-        uint64_t skip = world_below(member->world, 30);
+        uint64_t skip = chaos_below(member->world, 30);
         transcript_note(member->world->transcript,
                         "%s: the disk will fail after %" PRIu64 " operations",
                         member->name, skip);
         member->faulty = true;
-        sim_disk_fail(member->disk, skip, 1 + world_below(member->world, 3));
+        sim_disk_fail(member->disk, skip, 1 + chaos_below(member->world, 3));
     }
 }
 
@@ -91,7 +89,7 @@ static void chaos_disk_slow(struct sim_node *member)
 {
     struct world *world = member->world;
     static const uint64_t tops[] = {500, 5000, 30000, 150000};
-    uint64_t top = tops[world_below(world, 4)];
+    uint64_t top = tops[chaos_below(world, 4)];
     transcript_note(world->transcript, "%s: disk takes up to %" PRIu64 " us",
                     member->name, top);
     sim_disk_latency(member->disk, 50, top);
@@ -99,8 +97,8 @@ static void chaos_disk_slow(struct sim_node *member)
 
 static void chaos_break(struct world *world)
 {
-    size_t a = world_below(world, world->count);
-    size_t b = world_below(world, world->count);
+    size_t a = chaos_below(world, world->count);
+    size_t b = chaos_below(world, world->count);
     if (a != b) {
         transcript_note(world->transcript, "net: n%zu and n%zu lose each other", a + 1,
                         b + 1);
@@ -130,7 +128,7 @@ static void chaos_disk_full(struct sim_node *member)
         return;
     }
     uint64_t room =
-        world_chance(world, 50) ? 0 : world_below(world, 2 * world->segment_bytes);
+        chaos_chance(world, 50) ? 0 : chaos_below(world, 2 * world->segment_bytes);
     transcript_note(world->transcript, "%s: disk has %" PRIu64 " bytes left",
                     member->name, room);
     member->limited = true;
@@ -150,22 +148,22 @@ static void chaos_partition(struct world *world, uint64_t side, bool one_way)
                             apart && (!one_way || (side >> a & 1) != 0));
         }
     }
-    if (world_chance(world, 30)) {
+    if (chaos_chance(world, 30)) {
         chaos_break_all(world);
     }
 }
 
 static void chaos_wire(struct world *world)
 {
-    struct sim_wire wire = {.latency_min_us = 20 + world_below(world, 300)};
+    struct sim_wire wire = {.latency_min_us = 20 + chaos_below(world, 300)};
     wire.latency_max_us = wire.latency_min_us +
-                          world_below(world, world_chance(world, 20) ? 60000 : 3000);
-    if (world_chance(world, 40)) {
-        wire.loss_permille = (uint32_t)world_below(world, 200);
+                          chaos_below(world, chaos_chance(world, 20) ? 60000 : 3000);
+    if (chaos_chance(world, 40)) {
+        wire.loss_permille = (uint32_t)chaos_below(world, 200);
     }
-    if (world_chance(world, 50)) {
-        wire.stall_permille = (uint32_t)world_below(world, 60);
-        wire.stall_us = world_below(world, 1500000);
+    if (chaos_chance(world, 50)) {
+        wire.stall_permille = (uint32_t)chaos_below(world, 60);
+        wire.stall_us = chaos_below(world, 1500000);
     }
     transcript_note(world->transcript,
                     "net: %" PRIu64 "-%" PRIu64 " us, loss %u, stalls %u of %" PRIu64
@@ -187,13 +185,13 @@ static void chaos_wipe(struct world *world, struct sim_node *member)
     }
     if (world->wipes_left > 0 && member->state == SIM_NODE_UP && !member->wiped) {
         world->wipes_left--;
-        sim_node_wipe(member, 1000 + world_below(world, world->down_max_us));
+        sim_node_wipe(member, 1000 + chaos_below(world, world->down_max_us));
     }
 }
 
 static void chaos_make(struct world *world, enum fault fault)
 {
-    struct sim_node *member = &world->members[world_below(world, world->count)];
+    struct sim_node *member = &world->members[chaos_below(world, world->count)];
     uint64_t all = ((uint64_t)1 << world->count) - 1;
     switch (fault) {
     case FAULT_KILL:
@@ -206,7 +204,8 @@ static void chaos_make(struct world *world, enum fault fault)
         chaos_end(member, SIM_NODE_STOPPED);
         break;
     case FAULT_LEADER:
-        chaos_end(chaos_leader(world), chaos_any_end(world));
+        member = chaos_leader(world); /* in a statement of its own: it may draw */
+        chaos_end(member, chaos_any_end(world));
         break;
     case FAULT_MANY:
         chaos_many(world);
@@ -224,28 +223,28 @@ static void chaos_make(struct world *world, enum fault fault)
         chaos_disk_full(member);
         break;
     case FAULT_PARTITION:
-        chaos_partition(world, sim_random_next(&world->random) & all, false);
+        chaos_partition(world, sim_random_next(&world->fault_random) & all, false);
         break;
     case FAULT_PARTITION_ONE_WAY:
-        chaos_partition(world, sim_random_next(&world->random) & all, true);
+        chaos_partition(world, sim_random_next(&world->fault_random) & all, true);
         break;
     case FAULT_ISOLATE_LEADER:
-        chaos_partition(world, (uint64_t)1 << chaos_leader(world)->slot,
-                        world_chance(world, 30));
+        member = chaos_leader(world);
+        chaos_partition(world, (uint64_t)1 << member->slot, chaos_chance(world, 30));
         break;
     case FAULT_HEAL:
         transcript_note(world->transcript, "net: no cuts");
         sim_network_heal(world->network);
         break;
     case FAULT_BREAK:
-        if (world_chance(world, 70)) {
+        if (chaos_chance(world, 70)) {
             chaos_break(world);
         } else {
             chaos_break_all(world);
         }
         break;
     case FAULT_PAUSE:
-        sim_node_pause(member, 1000 + world_below(world, 3000000));
+        sim_node_pause(member, 1000 + chaos_below(world, 3000000));
         break;
     case FAULT_WIRE:
         chaos_wire(world);
@@ -253,7 +252,7 @@ static void chaos_make(struct world *world, enum fault fault)
     case FAULT_WALL_JUMP:
         if (member->state == SIM_NODE_UP) {
             sim_clock_wall_jump(member->clock,
-                                (int64_t)world_below(world, 2000000) - 1000000);
+                                (int64_t)chaos_below(world, 2000000) - 1000000);
         }
         break;
     case FAULT_WIPE:
@@ -266,44 +265,47 @@ static void chaos_make(struct world *world, enum fault fault)
         operator_remove(world, member);
         break;
     case FAULT_UPGRADE:
-        sim_node_upgrade(member, 1000 + world_below(world, world->down_max_us));
+        sim_node_upgrade(member, 1000 + chaos_below(world, world->down_max_us));
         break;
     case FAULT_COUNT:
         break;
     }
 }
 
+/* Which one and when comes from one stream, the rest of a fault from a stream of its
+ * own: leaving some out leaves the others as they are. */
 static void chaos_turn(struct sim_event *event)
 {
     struct world *world = event->owner;
+    struct sim_random *random = &world->chaos_random;
+    uint64_t number = world->fault_number++;
     uint64_t total = 0;
     for (size_t i = 0; i < FAULT_COUNT; i++) {
         total += world->weights[i];
     }
-    uint64_t dice = world_below(world, total);
+    uint64_t dice = sim_random_below(random, total);
     size_t fault = 0;
     while (dice >= world->weights[fault]) {
         dice -= world->weights[fault++];
     }
-    chaos_make(world, (enum fault)fault);
-    world_queue(world, event, 1 + world_below(world, 2 * world->fault_gap_us));
+    if (number >= FAULTS_MAX || !world->options->left_out[number]) {
+        sim_random_init(&world->fault_random, hash_mix(world->options->seed) + number);
+        world->result->faults[fault]++;
+        chaos_make(world, (enum fault)fault);
+    }
+    world_queue(world, event, 1 + sim_random_below(random, 2 * world->fault_gap_us));
 }
 
 /* Leaders that go on alone for a while, slow disks, connections that break: entries
  * are overwritten while they are written, and frames come late. */
 static void chaos_storm(struct world *world)
 {
-    for (size_t i = 0; i < FAULT_COUNT; i++) {
-        world->weights[i] = 0;
-    }
-    world->weights[FAULT_ISOLATE_LEADER] = 12;
-    world->weights[FAULT_HEAL] = 20;
-    world->weights[FAULT_BREAK] = 14;
-    world->weights[FAULT_DISK_SLOW] = 6;
-    world->weights[FAULT_WIRE] = 4;
-    world->weights[FAULT_PAUSE] = 3;
-    world->weights[FAULT_LEADER] = 2;
-    world->weights[FAULT_TRANSFER] = 3;
+    static const uint32_t weights[FAULT_COUNT] = {
+#define X(SYMBOL, word, weight, storm) [FAULT_##SYMBOL] = storm,
+#include "sim/faults.def"
+#undef X
+    };
+    memcpy(world->weights, weights, sizeof weights);
     world->election_timeout_ms = 150;
     world->heartbeat_ms = 30;
     world->fault_gap_us = 20000 + world_below(world, 100000);
@@ -314,44 +316,25 @@ static void chaos_storm(struct world *world)
 void chaos_init(struct world *world)
 {
     static const uint32_t weights[FAULT_COUNT] = {
-        [FAULT_KILL] = 10,
-        [FAULT_POWER_OFF] = 10,
-        [FAULT_STOP] = 5,
-        [FAULT_LEADER] = 10,
-        [FAULT_MANY] = 4,
-        [FAULT_AT_OPERATION] = 8,
-        [FAULT_DISK_ERROR] = 3,
-        [FAULT_DISK_SLOW] = 8,
-        [FAULT_DISK_FULL] = 4,
-        [FAULT_PARTITION] = 12,
-        [FAULT_PARTITION_ONE_WAY] = 6,
-        [FAULT_ISOLATE_LEADER] = 8,
-        [FAULT_HEAL] = 20,
-        [FAULT_BREAK] = 10,
-        [FAULT_PAUSE] = 8,
-        [FAULT_WIRE] = 8,
-        [FAULT_WALL_JUMP] = 2,
-        [FAULT_WIPE] = 3,
-        [FAULT_TRANSFER] = 6,
-        [FAULT_REMOVE] = 5,
-        [FAULT_UPGRADE] = 3,
+#define X(SYMBOL, word, weight, storm) [FAULT_##SYMBOL] = weight,
+#include "sim/faults.def"
+#undef X
     };
-    char list[160] = "";
-    size_t len = 0;
     for (size_t i = 0; i < FAULT_COUNT; i++) {
-        if (i == FAULT_HEAL || world_chance(world, 55)) {
-            world->weights[i] = weights[i];
-            len +=
-                (size_t)snprintf(list + len, sizeof list - len, " %s", fault_names[i]);
-        }
+        bool drawn = world_chance(world, 55);
+        world->weights[i] = i == FAULT_HEAL || drawn ? weights[i] : 0;
     }
     bool storm = world_chance(world, 25);
     if (world->options->kind == WORLD_STORM ||
         (world->options->kind == WORLD_MIXED && storm)) {
         chaos_storm(world);
-        snprintf(list, sizeof list, " a storm");
     }
-    transcript_note(world->transcript, "faults:%s", list);
+    for (size_t i = 0; i < FAULT_COUNT; i++) {
+        if (world->weights[i] > 0) {
+            transcript_note(world->transcript, "fault: %s, %u", fault_words[i],
+                            world->weights[i]);
+        }
+    }
     world->wipes_left = (world->count - 1) / 2;
     world->chaos = (struct sim_event){.fire = chaos_turn, .owner = world};
     world_queue(world, &world->chaos, world_below(world, 2 * world->fault_gap_us));

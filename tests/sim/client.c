@@ -19,6 +19,16 @@ struct write {
     size_t slot;
 };
 
+static uint64_t client_below(struct world *world, uint64_t limit)
+{
+    return sim_random_below(&world->client_random, limit);
+}
+
+static bool client_chance(struct world *world, uint32_t percent)
+{
+    return sim_random_chance(&world->client_random, percent);
+}
+
 static void write_decided(void *owner, const struct outcome *outcome)
 {
     struct write *write = owner;
@@ -41,9 +51,9 @@ static void write_decided(void *owner, const struct outcome *outcome)
 /* A task text of some size; its content is the write's number. */
 static char *write_text(struct world *world, uint64_t op, size_t *len)
 {
-    size_t filler = world_below(world, 40);
-    if (world_chance(world, world->big_percent)) {
-        filler = world_below(world, world_chance(world, 5) ? 1500000 : 30000);
+    size_t filler = client_below(world, 40);
+    if (client_chance(world, world->big_percent)) {
+        filler = client_below(world, client_chance(world, 5) ? 1500000 : 30000);
         filler = filler < world->big_left ? filler : 0;
         world->big_left -= filler;
     }
@@ -61,28 +71,28 @@ static void write_draw(struct world *world, uint64_t op, char *name, size_t size
                        struct command *command)
 {
     bool few = world->name_count > 0;
-    uint64_t dice = world_below(world, 100);
+    uint64_t dice = client_below(world, 100);
     uint64_t subject = op;
     if (few || dice >= 90) {
-        subject = world_below(world, few ? world->name_count : op + 1);
+        subject = client_below(world, few ? world->name_count : op + 1);
     }
     snprintf(name, size, "t%" PRIu64, subject);
     if (dice >= 98) {
         command->type = COMMAND_SETTING_SET;
         command->setting_set.name = text_of("events_max_count");
-        command->setting_set.value = world_below(world, 400);
+        command->setting_set.value = client_below(world, 400);
     } else if (dice >= (few ? 75 : 94)) {
         command->type = COMMAND_TASK_DELETE;
         command->task_delete.name = text_of(name);
     } else if (dice >= (few ? 40 : 90)) {
         command->type = COMMAND_TASK_ENABLE;
         command->task_enable.name = text_of(name);
-        command->task_enable.enabled = world_chance(world, 50);
+        command->task_enable.enabled = client_chance(world, 50);
     } else {
         command->type = COMMAND_TASK_CREATE;
         command->task_create.name = text_of(name);
         command->task_create.enabled_at = 1;
-        command->task_create.enabled = world_chance(world, 50);
+        command->task_create.enabled = client_chance(world, 50);
     }
 }
 
@@ -128,8 +138,8 @@ static bool client_asks(struct world *world, const struct sim_node *member)
 static void client_turn(struct sim_event *event)
 {
     struct world *world = event->owner;
-    size_t first = world_below(world, world->count);
-    uint64_t burst = world_chance(world, 60) ? 1 : 1 + world_below(world, BURST_MAX);
+    size_t first = client_below(world, world->count);
+    uint64_t burst = client_chance(world, 60) ? 1 : 1 + client_below(world, BURST_MAX);
     for (size_t i = 0; i < world->count; i++) {
         struct sim_node *member = &world->members[(first + i) % world->count];
         bool asked = client_asks(world, member);
@@ -141,7 +151,7 @@ static void client_turn(struct sim_event *event)
     if (truth_op_count(world->truth) > CALM_AFTER && gap < CALM_GAP_US) {
         gap = CALM_GAP_US; /* a long log costs much and shows little */
     }
-    world_queue(world, event, 1 + world_below(world, 2 * gap));
+    world_queue(world, event, 1 + client_below(world, 2 * gap));
 }
 
 void client_init(struct world *world)

@@ -43,6 +43,7 @@ struct sim_node {
     bool full;    /* ... or had one in this life: what failed may be told later */
     uint32_t life;
     uint32_t level; /* feature level it claims to know */
+    struct sim_random random;
     struct sim_disk *disk;
     struct clock *clock;
     struct link *link;
@@ -60,37 +61,15 @@ struct sim_node {
     char api_address[16];
 };
 
-/* Which faults a world has, by seed; each a weight, 0 = none of them. */
-enum fault {
-    FAULT_KILL,
-    FAULT_POWER_OFF,
-    FAULT_STOP,
-    FAULT_LEADER,       /* the leader's process */
-    FAULT_MANY,         /* several at once */
-    FAULT_AT_OPERATION, /* the power goes at some operation of a disk */
-    FAULT_DISK_ERROR,
-    FAULT_DISK_SLOW,
-    FAULT_DISK_FULL,
-    FAULT_PARTITION,
-    FAULT_PARTITION_ONE_WAY,
-    FAULT_ISOLATE_LEADER,
-    FAULT_HEAL,
-    FAULT_BREAK,
-    FAULT_PAUSE,
-    FAULT_WIRE,
-    FAULT_WALL_JUMP,
-    FAULT_WIPE,
-    FAULT_TRANSFER,
-    FAULT_REMOVE,
-    FAULT_UPGRADE, /* a node starts again and knows all commands */
-    FAULT_COUNT,
-};
-
 struct world {
     const struct world_options *options;
     struct world_result *result;
     struct sim_time *time;
-    struct sim_random random;
+    struct sim_random random; /* what the world is like; who acts has a stream each */
+    struct sim_random chaos_random; /* which fault, and when */
+    struct sim_random fault_random; /* the rest of the one that is being made */
+    struct sim_random client_random;
+    struct sim_random operator_random;
     struct sim_network *network;
     struct transcript *transcript;
     struct truth *truth;
@@ -120,6 +99,7 @@ struct world {
     uint64_t big_left;    /* bytes that may still go into big ones */
     size_t wipes_left;
 
+    uint64_t fault_number; /* of the next one */
     struct sim_event chaos;
     struct sim_event client;
     struct sim_event reader;

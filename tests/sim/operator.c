@@ -107,7 +107,8 @@ static void operator_replace(struct world *world)
         if (member->state == SIM_NODE_UP) {
             node_status(member->node, &status);
             if (status.role == NODE_REMOVED) {
-                sim_node_wipe(member, 1000 + world_below(world, world->down_max_us));
+                sim_node_wipe(member, 1000 + sim_random_below(&world->operator_random,
+                                                              world->down_max_us));
             }
         }
     }
@@ -129,7 +130,7 @@ static void operator_turn(struct sim_event *event)
 {
     struct world *world = event->owner;
     struct sim_node *leader = operator_leader(world);
-    if (world->calm || world_chance(world, 10)) {
+    if (world->calm || sim_random_chance(&world->operator_random, 10)) {
         operator_replace(world);
     }
     if (world->calm && leader != NULL) {

@@ -36,23 +36,26 @@ static bool sim_node_disk_fault(const struct sim_node *member)
            (!sim_disk_powered(member->disk) || sim_disk_failed(member->disk));
 }
 
-/* A cluster that knows of no member of an older level any more raises its own, and has
- * no place then for one that it removed before. */
-static bool sim_node_outlived(const struct sim_node *member)
+/* It was removed, and the others then rose to a level that it does not know: that may
+ * end it. Never a member: the level waits for those. */
+static bool sim_node_outdated(const struct sim_node *member, const struct err *err)
 {
-    struct node_status self;
-    node_status(member->node, &self);
-    for (size_t i = 0; i < member->world->count; i++) {
-        const struct sim_node *other = &member->world->members[i];
-        struct membership members;
-        if (sim_node_leads(other)) {
-            engine_membership(node_engine(other->node), &members);
-            if (membership_find(&members, self.id) != NULL) {
+    const struct world *world = member->world;
+    struct node_status status;
+    if (member->level == COMMAND_LEVEL || strstr(err->text, "upgrade it") == NULL) {
+        return false;
+    }
+    node_status(member->node, &status);
+    for (size_t i = 0; i < world->count; i++) {
+        if (sim_node_leads(&world->members[i])) {
+            struct membership members;
+            engine_membership(node_engine(world->members[i].node), &members);
+            if (membership_find(&members, status.id) != NULL) {
                 return false;
             }
         }
     }
-    return member->level < COMMAND_LEVEL;
+    return true;
 }
 
 /* From inside the node: it is ended in a turn of its own. */
@@ -63,11 +66,11 @@ static void sim_node_cannot_go_on(void *owner, const struct err *err)
         return;
     }
     bool full = member->full && err->code == ERR_FULL;
-    if (sim_node_outlived(member)) {
-        member->level = COMMAND_LEVEL; /* as it is told to */
-    } else if (!full && !sim_node_disk_fault(member)) {
+    bool outdated = sim_node_outdated(member, err);
+    if (!full && !outdated && !sim_node_disk_fault(member)) {
         world_break(member->world, "%s cannot go on: %s", member->name, err->text);
     }
+    member->level = outdated ? COMMAND_LEVEL : member->level; /* as it is told to */
     transcript_note(member->world->transcript, "%s: cannot go on: %s", member->name,
                     err->text);
     world_queue(member->world, &member->failed, 0);
@@ -80,7 +83,7 @@ static void sim_node_failed(struct sim_event *event)
         sim_node_end(member,
                      sim_disk_powered(member->disk) ? SIM_NODE_KILLED
                                                     : SIM_NODE_POWER_OFF,
-                     world_below(member->world, member->world->down_max_us));
+                     sim_random_below(&member->random, member->world->down_max_us));
     }
 }
 
@@ -134,7 +137,7 @@ static void sim_node_power_on(struct sim_node *member)
 {
     struct world *world = member->world;
     sim_disk_fail(member->disk, 0, 0);
-    enum sim_disk_loss loss = (enum sim_disk_loss)world_below(world, 4);
+    enum sim_disk_loss loss = (enum sim_disk_loss)sim_random_below(&member->random, 4);
     if (member->end == SIM_NODE_POWER_OFF) {
         transcript_note(world->transcript, "%s: its disk: %s", member->name,
                         loss_names[loss]);
@@ -160,7 +163,8 @@ static void sim_node_does_not_start(struct sim_node *member, const struct err *e
     sim_disk_power_off(member->disk);
     sim_node_free_life(member);
     member->node = NULL;
-    world_queue(world, &member->restart, world_below(world, world->down_max_us));
+    world_queue(world, &member->restart,
+                sim_random_below(&member->random, world->down_max_us));
 }
 
 void sim_node_start(struct sim_node *member)
@@ -175,15 +179,17 @@ void sim_node_start(struct sim_node *member)
     if (member->life > 1) {
         sim_node_power_on(member);
     }
-    member->clock = sim_clock_new(world->time, sim_random_next(&world->random));
-    sim_clock_drift(member->clock, (int32_t)world_below(world, 20001) - 10000);
+    member->clock = sim_clock_new(world->time, sim_random_next(&member->random));
+    sim_clock_drift(member->clock,
+                    (int32_t)sim_random_below(&member->random, 20001) - 10000);
     if (world->count > 1) {
         member->link = sim_link_new(world->network, member->clock, member->address);
     }
     if (!world->calm && world->weights[FAULT_AT_OPERATION] > 0 &&
-        world_chance(world, 15)) { /* so that starting is interrupted too */
+        sim_random_chance(&member->random,
+                          15)) { /* so that starting is interrupted too */
         member->faulty = true;
-        sim_disk_power_off_after(member->disk, world_below(world, 100));
+        sim_disk_power_off_after(member->disk, sim_random_below(&member->random, 100));
     }
     const char *peers[NODES_MAX];
     struct node_options options = sim_node_options(member, peers);
@@ -318,6 +324,7 @@ void sim_node_init(struct world *world, size_t slot)
     if (world->mixed && world_chance(world, 60)) {
         member->level = 1;
     }
+    sim_random_init(&member->random, sim_random_next(&world->random));
     member->failed = (struct sim_event){.fire = sim_node_failed, .owner = member};
     member->bury = (struct sim_event){.fire = sim_node_bury, .owner = member};
     member->restart = (struct sim_event){.fire = sim_node_restart, .owner = member};
@@ -326,7 +333,7 @@ void sim_node_init(struct world *world, size_t slot)
     snprintf(member->address, sizeof member->address, "n%zu:8658", slot + 1);
     snprintf(member->api_address, sizeof member->api_address, "n%zu:8558", slot + 1);
     member->disk =
-        sim_disk_new(world->time, sim_random_next(&world->random), member->name);
+        sim_disk_new(world->time, sim_random_next(&member->random), member->name);
 }
 
 void sim_node_close(struct sim_node *member)

@@ -38,6 +38,7 @@ struct term_leader {
 };
 
 struct truth {
+    const struct sim_time *time;
     struct fsm *replica;
     struct truth_entry *entries; /* entries[i] is index i + 1 */
     uint64_t last;
@@ -57,9 +58,10 @@ struct truth {
     char complaint[512];
 };
 
-struct truth *truth_new(void)
+struct truth *truth_new(const struct sim_time *time)
 {
     struct truth *truth = mem_zalloc(sizeof *truth);
+    truth->time = time;
     truth->replica = fsm_new();
     return truth;
 }
@@ -134,6 +136,21 @@ static const char *truth_note_op(struct truth *truth, uint64_t number, uint64_t 
     return NULL;
 }
 
+/* The replicated clock is the time that leaders led, one after the other: however their
+ * wall clocks jump it is not ahead of the world's, but for what one drifts. */
+static const char *truth_check_clock(struct truth *truth, uint64_t index,
+                                     const struct batch_header *header)
+{
+    uint64_t now_ms = sim_time_now_us(truth->time) / 1000;
+    if (header->clock_ms > now_ms + now_ms / 50 + 50) {
+        return truth_complain(truth,
+                              "entry %" PRIu64 ": the replicated clock is at %" PRIu64
+                              " ms, the world at %" PRIu64,
+                              index, header->clock_ms, now_ms);
+    }
+    return NULL;
+}
+
 static const char *truth_note_batch(struct truth *truth, uint64_t index,
                                     const struct entry *entry)
 {
@@ -148,7 +165,7 @@ static const char *truth_note_batch(struct truth *truth, uint64_t index,
     }
     cursor_init(&cursor, entry->data->data, entry->data->len);
     (void)batch_open(&cursor, &header, NULL);
-    const char *wrong = NULL;
+    const char *wrong = truth_check_clock(truth, index, &header);
     for (uint32_t i = 0; wrong == NULL && i < header.count; i++) {
         struct command command;
         (void)batch_next(&cursor, &command, NULL);

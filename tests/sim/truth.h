@@ -13,12 +13,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/sim_clock.h"
 #include "raft/entry_log.h"
 #include "raft/propose.h"
 
 struct truth;
 
-struct truth *truth_new(void);
+struct truth *truth_new(const struct sim_time *time);
 void truth_free(struct truth *truth);
 
 /* --- what nodes do --- */

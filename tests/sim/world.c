@@ -14,6 +14,18 @@
 
 #define WELL_LIMIT_US 60000000 /* from healing on, in virtual time */
 #define END_LIMIT_US  60000000
+#define EVENTS_MAX    5000000
+
+const char *world_kind_word(enum world_kind kind)
+{
+    static const char *const words[] = {
+        [WORLD_MIXED] = "mixed",
+        [WORLD_FOUNDED] = "founded",
+        [WORLD_FORMING] = "forming",
+        [WORLD_STORM] = "storm",
+    };
+    return words[kind];
+}
 
 void world_break(struct world *world, const char *format, ...)
 {
@@ -26,11 +38,14 @@ void world_break(struct world *world, const char *format, ...)
     vsnprintf(result->reason + len, sizeof result->reason - (size_t)len, format, args);
     va_end(args);
     result->failed = true;
-    if (!world->options->trace) {
+    result->fault_count = world->fault_number;
+    if (!world->options->trace && !world->options->quiet) {
         transcript_print_tail(world->transcript);
     }
-    printf("BROKEN %s\n", result->reason);
-    fflush(stdout);
+    if (!world->options->quiet) {
+        printf("BROKEN %s\n", result->reason);
+        fflush(stdout);
+    }
     longjmp(world->broken, 1);
 }
 
@@ -53,6 +68,7 @@ static void world_frame(void *ctx, enum sim_frame_fate fate, const char *from,
                         const char *to, const struct bytes *frame)
 {
     struct world *world = ctx;
+    world->result->frames += fate == SIM_FRAME_SENT;
     transcript_frame(world->transcript, fate, from, to, frame);
 }
 
@@ -99,7 +115,12 @@ static void world_draw(struct world *world)
 
 static void world_open(struct world *world)
 {
+    struct sim_random *streams[] = {&world->chaos_random, &world->client_random,
+                                    &world->operator_random};
     sim_random_init(&world->random, world->options->seed);
+    for (size_t i = 0; i < sizeof streams / sizeof streams[0]; i++) {
+        sim_random_init(streams[i], sim_random_next(&world->random));
+    }
     world->network = sim_network_new(world->time, sim_random_next(&world->random));
     struct sim_network_watch watch = {world_frame, world};
     sim_network_observe(world->network, &watch);
@@ -125,7 +146,9 @@ static void world_step(struct world *world)
     if (!sim_time_run_next(world->time)) {
         world_break(world, "nothing is left to happen");
     }
-    world->result->events++;
+    if (++world->result->events > EVENTS_MAX) {
+        world_break(world, "%d events and no end", EVENTS_MAX);
+    }
     for (size_t i = 0; i < world->count; i++) {
         sim_node_observe(&world->members[i]);
     }
@@ -250,7 +273,11 @@ static void world_total(struct world *world)
     result->unknown = totals.unknown;
     result->applied = truth_last(world->truth);
     result->elections = truth_elections(world->truth);
-    result->virtual_ms = sim_time_now_us(world->time) / 1000;
+    result->virtual_us = sim_time_now_us(world->time);
+    result->fault_count = world->fault_number;
+    for (size_t i = 0; i < world->count; i++) {
+        result->operations += sim_disk_operations(world->members[i].disk);
+    }
 }
 
 /* All lose their power at once: what was acknowledged is on the disks. */
@@ -295,7 +322,7 @@ void world_run(const struct world_options *options, struct world_result *result)
     world->count = options->nodes;
     world->time = sim_time_new();
     world->transcript = transcript_new(world->time, options->trace);
-    world->truth = truth_new();
+    world->truth = truth_new(world->time);
     log_set_level(LOG_LEVEL_ERROR + 1);
     if (setjmp(world->broken) == 0) {
         world_live(world);

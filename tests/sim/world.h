@@ -29,12 +29,27 @@ enum world_kind {
     WORLD_STORM,   /* founded; leaders cut off, connections lost, disks slow */
 };
 
+const char *world_kind_word(enum world_kind kind);
+
+enum fault {
+#define X(SYMBOL, word, weight, storm) FAULT_##SYMBOL,
+#include "sim/faults.def"
+#undef X
+    FAULT_COUNT,
+};
+const char *fault_word(enum fault fault);
+
+#define FAULTS_MAX 4096 /* of a world; later ones cannot be left out */
+
 struct world_options {
     uint64_t seed;
     size_t nodes; /* 1..5 */
     enum world_kind kind;
     bool trace;        /* print every line */
+    bool quiet;        /* print nothing, not even what broke */
     uint64_t chaos_ms; /* how long faults are made; 0 = by seed */
+    /* Faults that are drawn and not made, by number; so the others stay as they are. */
+    bool left_out[FAULTS_MAX];
 };
 
 struct world_result {
@@ -50,7 +65,11 @@ struct world_result {
     uint64_t elections;
     uint64_t wipes;
     uint64_t events;
-    uint64_t virtual_ms;
+    uint64_t virtual_us;
+    uint64_t operations;          /* of disks */
+    uint64_t frames;              /* sent */
+    uint64_t faults[FAULT_COUNT]; /* made, by kind */
+    uint64_t fault_count;         /* drawn */
 };
 
 void world_run(const struct world_options *options, struct world_result *result);
