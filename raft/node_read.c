@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Door 2, reads of a stated freshness: what raft/read_index.c sees of this node. */
+#include "base/plant.h"
 #include "raft/node_inside.h"
 
 static void node_read_view(void *owner, struct read_view *view)
@@ -8,7 +9,8 @@ static void node_read_view(void *owner, struct read_view *view)
     const struct engine *engine = node->engine;
     *view = (struct read_view){
         .leads = engine_role(engine) == ENGINE_LEADER,
-        .settled = engine_settled(engine),
+        .settled = engine_settled(engine) ||
+                   (PLANTED(READ_UNSETTLED) && engine_role(engine) == ENGINE_LEADER),
         .term = engine_term(engine),
         .leader = engine_leader(engine),
         .commit = engine_commit(engine),

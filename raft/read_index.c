@@ -36,6 +36,7 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "base/plant.h"
 
 static const char read_gone[] = "this node takes no part in a cluster";
 
@@ -401,7 +402,8 @@ static void read_beat(struct clock_timer *timer)
 static void read_join(struct read_index *reads, struct read_waiter *waiter)
 {
     waiter->limit_ms = read_now(reads) + reads->options.election_timeout_ms;
-    queue_put(&reads->next, waiter);
+    bool late = PLANTED(READ_LATE) && reads->phase == READ_ASKING;
+    queue_put(late ? &reads->asked : &reads->next, waiter);
     reads->options.hooks->wake(reads->options.owner);
 }
 
