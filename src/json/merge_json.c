@@ -81,12 +81,14 @@ static void put_patched_object(struct buf *out, const struct jsonvalue *target,
         int order = i == old_count   ? 1
                     : k == new_count ? -1
                                      : key_order(olds[i], news[k]);
-        const struct jsonvalue *old = order <= 0 ? olds[i++] : NULL;
-        const struct jsonvalue *new = order >= 0 ? news[k++] : NULL;
-        if (new == NULL) {
-            put_key(out, old, &first);
-            put_value(out, old);
-        } else if (!jsonvalue_is(new, JSONVALUE_NULL)) {
+        if (order < 0) { /* the patch does not name it */
+            put_key(out, olds[i], &first);
+            put_value(out, olds[i++]);
+            continue;
+        }
+        const struct jsonvalue *old = order == 0 ? olds[i++] : NULL;
+        const struct jsonvalue *new = news[k++];
+        if (!jsonvalue_is(new, JSONVALUE_NULL)) {
             put_key(out, new, &first);
             put_patched(out, old, new);
         }
