@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/map.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "raft/command.h"
 
@@ -439,4 +440,20 @@ void bench_exchange(struct bench *bench, const char *line, const char *body, int
     }
     client_answer(bench, &client, answer);
     client_close(&client);
+}
+
+int bench_setup(void **state)
+{
+    struct bench *bench = mem_alloc(sizeof *bench);
+    log_set_level(LOG_LEVEL_ERROR);
+    bench_open(bench);
+    *state = bench;
+    return 0;
+}
+
+int bench_teardown(void **state)
+{
+    bench_close(*state);
+    mem_free(*state);
+    return 0;
 }

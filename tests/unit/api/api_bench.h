@@ -48,6 +48,9 @@ struct bench {
 
 void bench_open(struct bench *bench);
 void bench_close(struct bench *bench); /* whatever waits is decided unknown */
+/* The same as cmocka wants it: *state is the bench. */
+int bench_setup(void **state);
+int bench_teardown(void **state);
 
 void bench_turn(struct bench *bench); /* of the loop, without waiting */
 void bench_advance(struct bench *bench, uint64_t ms);

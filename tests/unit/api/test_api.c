@@ -15,22 +15,6 @@
 
 #define A "{\"task\":{\"name\":\"a\",\"module\":\"./m\",\"condition\":{}}}"
 
-static int open_bench(void **state)
-{
-    struct bench *bench = mem_alloc(sizeof *bench);
-    log_set_level(LOG_LEVEL_ERROR);
-    bench_open(bench);
-    *state = bench;
-    return 0;
-}
-
-static int close_bench(void **state)
-{
-    bench_close(*state);
-    mem_free(*state);
-    return 0;
-}
-
 static void assert_said(const struct answer *answer, const char *text)
 {
     if (strstr((const char *)answer->body.data, text) == NULL) {
@@ -617,7 +601,7 @@ static void what_the_leader_s_door_refuses_has_the_status_it_has_there(void **st
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_bench, close_bench)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, bench_setup, bench_teardown)
     const struct CMUnitTest tests[] = {
         TEST(what_door_1_refuses_has_its_status),
         TEST(what_became_of_a_proposal_has_its_status),

@@ -22,22 +22,6 @@
 
 #define LINES "Accept: application/x-ndjson\r\n"
 
-static int open_bench(void **state)
-{
-    struct bench *bench = mem_alloc(sizeof *bench);
-    log_set_level(LOG_LEVEL_ERROR);
-    bench_open(bench);
-    *state = bench;
-    return 0;
-}
-
-static int close_bench(void **state)
-{
-    bench_close(*state);
-    mem_free(*state);
-    return 0;
-}
-
 /* --- what happens ---------------------------------------------------------------- */
 
 static void apply(struct bench *bench, const struct command *commands, uint32_t count)
@@ -529,7 +513,7 @@ static void head_has_no_body_and_holds_nothing(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_bench, close_bench)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, bench_setup, bench_teardown)
     const struct CMUnitTest tests[] = {
         TEST(what_was_and_what_comes_is_one_row),
         TEST(an_event_has_an_id_a_type_and_the_object_of_the_list),

@@ -13,8 +13,6 @@
 #include <cmocka.h>
 
 #include "base/limits.h"
-#include "base/log.h"
-#include "base/mem.h"
 #include "unit/api/api_bench.h"
 
 #define A                                                                              \
@@ -23,22 +21,6 @@
 #define B                                                                              \
     "{\"task\":{\"name\":\"b\",\"module\":\"m\",\"condition\":{\"schedule\":"          \
     "{\"cron\":\"* * * * * * *\"}}}}"
-
-static int open_bench(void **state)
-{
-    struct bench *bench = mem_alloc(sizeof *bench);
-    log_set_level(LOG_LEVEL_ERROR);
-    bench_open(bench);
-    *state = bench;
-    return 0;
-}
-
-static int close_bench(void **state)
-{
-    bench_close(*state);
-    mem_free(*state);
-    return 0;
-}
 
 static void write_task(struct bench *bench, const char *body)
 {
@@ -340,7 +322,7 @@ static void only_so_many_may_wait(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_bench, close_bench)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, bench_setup, bench_teardown)
         TEST(a_consistent_read_shows_the_state_as_it_is_when_it_is_confirmed),
         TEST(a_leader_lost_for_a_moment_is_asked_for_again),
         TEST(without_a_majority_it_is_503_at_the_deadline),
