@@ -174,8 +174,10 @@ static void stream_send(struct stream *stream)
     size_t left = stream->out.len - stream->taken;
     stream->sent = left < STREAM_TURN_BYTES ? left : STREAM_TURN_BYTES;
     bool last = stream->ended && stream->sent == left;
-    h2o_iovec_t piece =
-        h2o_iovec_init((char *)stream->out.data + stream->taken, stream->sent);
+    h2o_iovec_t piece = h2o_iovec_init(NULL, 0);
+    if (stream->sent > 0) { /* else there may be no buffer to be at a place of */
+        piece = h2o_iovec_init((char *)stream->out.data + stream->taken, stream->sent);
+    }
     stream->beat_ms = clock_now_ms(call->api->options.clock) + LIMIT_STREAM_BEAT_MS;
     h2o_send(call->req, &piece, stream->sent > 0,
              last ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);
