@@ -34,6 +34,7 @@ enum frame_kind {
     FRAME_STALE = 51,
     FRAME_ACKED = 52,
     FRAME_OUTDATED = 53,
+    FRAME_NO_MEMBER = 54,
 
     /* raft/read_wire.c: the confirmed read index */
     FRAME_READ_ASK = 80,

@@ -5,6 +5,7 @@
 #ifndef RAFT_KEEPER_H
 #define RAFT_KEEPER_H
 
+#include "raft/keeper_wire.h"
 #include "raft/node_inside.h"
 
 /* The node became a member; or it stops: what an operator waits for is answered. */
@@ -46,10 +47,21 @@ bool keeper_outdated(const struct node *node, const struct acquaintance *other);
 void keeper_explain_outdated(const struct node *node, uint32_t level, char *out,
                              size_t size);
 
+/* --- keeper_removed.c */
+/* Does it say that it belongs to this cluster, and is none of `members`? */
+bool keeper_is_outsider(const struct node *node, const struct membership *members,
+                        const struct acquaintance *other);
+/* As a settled leader with no change under way: tell outsiders that they were removed.
+ */
+void keeper_tell_removed(struct node *node, const struct membership *members);
+/* FRAME_REMOVED, FRAME_NO_MEMBER: this node leaves if it is true. */
+void keeper_called_removed(struct node *node, const struct keeper_message *message);
+
 /* --- keeper_talk.c */
+void keeper_send(struct node *node, uint64_t to, const struct keeper_message *message);
 /* Tell who is let in, has to wait or was removed, and who acknowledged how much. */
 void keeper_tell(struct node *node);
-/* Dial the configured peers, the members, and who wants to become one. */
+/* Dial the configured peers, the members, who wants to become one, and who was one. */
 void keeper_dial(struct node *node);
 /* False: the hello is from an old copy of a folder, and was told so. */
 bool keeper_hello(struct node *node, const struct hello *hello);

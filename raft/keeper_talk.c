@@ -8,15 +8,13 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "raft/keeper.h"
-#include "raft/keeper_wire.h"
 
 #define KEEPER_ACKED_MS 1000
 
 /* --- what others are told ----------------------------------------------------------
  */
 
-static void keeper_send(struct node *node, uint64_t to,
-                        const struct keeper_message *message)
+void keeper_send(struct node *node, uint64_t to, const struct keeper_message *message)
 {
     struct link *link = node->options.link;
     if (link != NULL) {
@@ -73,22 +71,6 @@ static void keeper_tell_blank(struct node *node, const struct roster_view *view,
         roster_judge(view, blank, &why);
         keeper_tell_wait(node, blank->id,
                          why.code != ERR_NONE ? why.text : "it is being let in");
-    }
-}
-
-/* Who says it belongs to this cluster and does not was removed from it: what is
- * committed up to this leader's term says so. */
-static void keeper_tell_removed(struct node *node, const struct membership *members)
-{
-    for (size_t i = 0; i < ACQUAINTANCE_MAX; i++) {
-        const struct acquaintance *other = &node->others.rows[i];
-        if (other->id != 0 && other->up &&
-            other->cluster_id == node->identity.cluster_id &&
-            membership_find(members, other->id) == NULL) {
-            struct keeper_message message = {.kind = FRAME_REMOVED,
-                                             .term = engine_term(node->engine)};
-            keeper_send(node, other->id, &message);
-        }
     }
 }
 
@@ -208,7 +190,9 @@ void keeper_dial(struct node *node)
     }
     for (size_t i = 0; i < ACQUAINTANCE_MAX; i++) {
         const struct acquaintance *other = &node->others.rows[i];
-        if (keeper_is_blank(other) && !keeper_dials_already(node, other->id)) {
+        bool wanted =
+            keeper_is_blank(other) || keeper_is_outsider(node, &members, other);
+        if (wanted && !keeper_dials_already(node, other->id)) {
             keeper_dial_address(&list, node, other->peer_address);
         }
     }
@@ -305,11 +289,8 @@ int keeper_frame(struct node *node, uint64_t from, const uint8_t *data, size_t l
         if (node->phase == NODE_PHASE_FORMING) {
             forming_refused(node->forming, message.leader, message.text);
         }
-    } else if (message.kind == FRAME_REMOVED) {
-        if (node->phase == NODE_PHASE_MEMBER &&
-            message.term >= engine_term(node->engine)) {
-            node_leave(node);
-        }
+    } else if (message.kind == FRAME_REMOVED || message.kind == FRAME_NO_MEMBER) {
+        keeper_called_removed(node, &message);
     } else {
         for (size_t i = 0; i < message.acked_count; i++) {
             acquaintances_acked(&node->others, message.acked[i].id,

@@ -20,6 +20,9 @@ struct bytes *keeper_encode(const struct keeper_message *message)
         buf_put_text(&out, message->text);
     } else if (message->kind == FRAME_REMOVED) {
         buf_put_u64(&out, message->term);
+    } else if (message->kind == FRAME_NO_MEMBER) {
+        buf_put_u64(&out, message->session);
+        buf_put_u64(&out, message->term);
     } else if (message->kind == FRAME_STALE || message->kind == FRAME_OUTDATED) {
         buf_put_u64(&out, message->session);
         buf_put_text(&out, message->text);
@@ -86,6 +89,9 @@ int keeper_decode(struct keeper_message *out, const uint8_t *data, size_t len,
         keeper_text(&cursor, out->leader, sizeof out->leader);
         keeper_text(&cursor, out->text, sizeof out->text);
     } else if (kind == FRAME_REMOVED) {
+        out->term = cursor_u64(&cursor);
+    } else if (kind == FRAME_NO_MEMBER) {
+        out->session = cursor_u64(&cursor);
         out->term = cursor_u64(&cursor);
     } else if (kind == FRAME_STALE || kind == FRAME_OUTDATED) {
         out->session = cursor_u64(&cursor);

@@ -21,10 +21,10 @@ struct keeper_acked {
 };
 
 struct keeper_message {
-    enum frame_kind kind; /* FRAME_WELCOME … FRAME_OUTDATED */
-    uint64_t session;     /* WELCOME, STALE, OUTDATED: of the start that is meant */
+    enum frame_kind kind; /* FRAME_WELCOME … FRAME_NO_MEMBER */
+    uint64_t session;     /* but WAIT, REMOVED, ACKED: of the start that is meant */
     uint64_t cluster_id;  /* WELCOME */
-    uint64_t term;        /* WELCOME, REMOVED: of the leader that says so */
+    uint64_t term;        /* WELCOME, REMOVED, NO_MEMBER: of the leader that says so */
     char leader[LIMIT_ADDRESS_BYTES]; /* WAIT: peer address, "" = not known */
     char text[KEEPER_TEXT_BYTES];     /* WAIT, STALE, OUTDATED: why, for people */
     size_t acked_count;               /* ACKED */

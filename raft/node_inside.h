@@ -28,6 +28,12 @@ enum node_phase {
     NODE_PHASE_STOPPING,
 };
 
+/* Who says that it belongs to the cluster and is no member (raft/keeper_removed.c). */
+struct outsider {
+    uint64_t id;
+    uint64_t session; /* of the start that said so */
+};
+
 /* The leader's keeper of the membership (raft/keeper.c). */
 struct keeper {
     struct clock_timer tick;
@@ -48,6 +54,13 @@ struct keeper {
     uint64_t relieve_after_ms; /* likewise, of giving the lead away for a full disk */
     uint64_t acked_told_ms;
     uint64_t dialled; /* a hash of the addresses the link was given */
+    /* Outsiders are told for sure once a read index that was asked for after they said
+     * so is confirmed. */
+    struct read_waiter proof;
+    bool proving;
+    uint64_t proof_after_ms;
+    struct outsider outsiders[ACQUAINTANCE_MAX];
+    size_t outsider_count;
 };
 
 /* Writes handed on to the leader (raft/forward.c). */

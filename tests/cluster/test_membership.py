@@ -9,6 +9,7 @@ import pytest
 
 from lib.cluster import Cluster, Node, free_ports
 from lib.load import Load, churn, task_body
+from lib.store import raise_term
 from lib.wait import wait_until
 
 SETTINGS = {"cluster": {"election_timeout": "300ms", "heartbeat": "50ms",
@@ -216,6 +217,40 @@ def test_three_become_five_and_three_again_under_load(three, tmp_path):
             load.goes_on(20)
         assert voters(three.leader()) == ["n3", "n4", "n5"]
     load.check(three.settled())
+
+
+def test_a_removed_node_of_a_newer_term_learns_of_it(three):
+    """It had campaigned before it went; no leader of its cluster reaches that term."""
+    leader = three.leader()
+    gone = three.followers()[0]
+    create(leader, "one")
+    gone.kill()
+    raise_term(gone, 1000)
+    wait_until("it is missed", lambda: not all(
+        member["reachable"] for member in leader.cluster()["members"]))
+    change(three, "DELETE", f"/v1/cluster/members/{gone.name}")
+    gone.start()
+    wait_until("it knows", lambda: gone.cluster()["node"]["role"] == "removed")
+    assert gone.call("GET", "/v1/health/ready").status == 503
+    assert leader.leads() and leader.cluster()["node"]["term"] < 1000
+    gone.stop()
+    three.nodes.remove(gone)
+
+
+def test_a_newcomer_removed_while_it_was_down_learns_of_it(three, tmp_path):
+    """Nobody has its address in its configuration: it is the one that dials."""
+    founders = list(three.nodes)
+    node = newcomer(three, tmp_path, "n4")
+    node.start()
+    wait_until("n4 is a standby",
+               lambda: members(three.leader(founders)).get("n4") == "standby")
+    wait_until("n4 is ready", node.ready)
+    node.kill()
+    three.nodes.remove(node)
+    change(three, "DELETE", "/v1/cluster/members/n4")
+    node.start()
+    wait_until("n4 knows", lambda: node.cluster()["node"]["role"] == "removed")
+    node.stop()
 
 
 def test_the_lead_is_given_away_on_request_and_on_sigterm(three):

@@ -27,6 +27,8 @@ static const struct keeper_message wait_nowhere = {.kind = FRAME_WAIT};
 static const struct keeper_message removed = {.kind = FRAME_REMOVED, .term = 261};
 static const struct keeper_message stale = {
     .kind = FRAME_STALE, .session = 0x9112131415161718u, .text = "~ an old copy"};
+static const struct keeper_message no_member = {
+    .kind = FRAME_NO_MEMBER, .session = 0x9112131415161718u, .term = 261};
 static const struct keeper_message acked = {
     .kind = FRAME_ACKED, .acked_count = 2, .acked = {{7, 261, 259}, {INT64_MAX, 1, 0}}};
 static const struct keeper_message acked_none = {.kind = FRAME_ACKED};
@@ -45,6 +47,7 @@ static const struct frozen {
     FROZEN(wait_nowhere, "\x31\0\0\0\0\0\0\0\0"),
     FROZEN(removed, "\x32" TERM),
     FROZEN(stale, "\x33" SESSION "\x0d\0\0\0~ an old copy"),
+    FROZEN(no_member, "\x36" SESSION TERM),
     FROZEN(acked, "\x34\x02\0\0\0"
                   "\x07\0\0\0\0\0\0\0" TERM "\x03\x01\0\0\0\0\0\0"
                   "\xff\xff\xff\xff\xff\xff\xff\x7f"
@@ -145,7 +148,7 @@ static void kinds_of_others_are_refused(void **state)
         uint8_t bytes[64] = {(uint8_t)kind};
         struct keeper_message got;
         for (size_t len = 1; len < sizeof bytes; len++) {
-            bool ours = kind >= FRAME_WELCOME && kind <= FRAME_OUTDATED;
+            bool ours = kind >= FRAME_WELCOME && kind <= FRAME_NO_MEMBER;
             assert_true(ours || decode(&got, bytes, len) == ERR_CORRUPT);
         }
     }
