@@ -29,6 +29,7 @@ enum {
     OPTION_LIMIT,
     OPTION_TASK,
     OPTION_TYPE,
+    OPTION_FOLLOW = 'f',
 };
 
 static const struct {
@@ -55,6 +56,9 @@ static const struct {
     {COMMAND_FILTER, {"task", OPTION_TASK, "NAME", 0, "Only events of this task", 0}},
     {COMMAND_FILTER,
      {"type", OPTION_TYPE, "TYPE", 0, "Only events of this type: task.created, …", 0}},
+    {COMMAND_FOLLOW,
+     {"follow", OPTION_FOLLOW, NULL, 0,
+      "Tell what comes, until it is interrupted; without --after, from now on", 0}},
     {0, {"help", OPTION_HELP, NULL, 0, "Print this and end", -1}},
 };
 
@@ -132,6 +136,9 @@ static error_t read_option(int key, char *value, struct argp_state *state)
         return 0;
     case OPTION_TYPE:
         arguments->type = value;
+        return 0;
+    case OPTION_FOLLOW:
+        arguments->follow = true;
         return 0;
     case OPTION_HELP:
         argp_help(reading->parser, stdout, ARGP_HELP_STD_HELP & ~ARGP_HELP_EXIT_OK,

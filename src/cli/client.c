@@ -9,7 +9,7 @@
  *
  * Failure modes: a frozen node takes a request and never answers. A read then goes on
  * to the next after READ_SILENCE_MS; a write cannot, and ends as unknown at the
- * timeout. */
+ * timeout. An endless answer tells by heartbeats that it is not frozen. */
 #include "cli/client.h"
 
 #include <stdbool.h>
@@ -20,10 +20,11 @@
 #include "base/mem.h"
 #include "cli/verdict.h"
 
-#define CONNECT_MS      2000
-#define READ_SILENCE_MS 2000
-#define WRITE_LEAST_MS  2000 /* for its answer: a late try must not end as unknown */
-#define HEADER_LEADER   "X-Muster-Leader-Address"
+#define CONNECT_MS        2000
+#define READ_SILENCE_MS   2000
+#define STREAM_SILENCE_MS 35000 /* two heartbeats, and some */
+#define WRITE_LEAST_MS    2000  /* for its answer: a late try must not end as unknown */
+#define HEADER_LEADER     "X-Muster-Leader-Address"
 
 struct
 try {
@@ -31,6 +32,7 @@ try {
     const struct client_request *request;
     bool write;
     bool sink_failed; /* on_body refused: another node will not help */
+    bool heard;       /* this node has said some of an endless answer */
     uint64_t deadline_ms;
 };
 
@@ -61,23 +63,31 @@ static int try_body(void *arg, const void *data, size_t len, struct err *err)
     struct try *try = arg;
     int rv = try->request->on_body(try->request->arg, data, len, err);
     try->sink_failed = rv != 0;
+    try->heard = true;
     return rv;
 }
 
 static void try_send(struct try *try, const char *address, struct http_answer *answer)
 {
-    static const char *const json[] = {"Content-Type: application/json", NULL};
     const struct client_request *request = try->request;
+    const char *headers[3] = {NULL};
+    size_t header_count = 0;
     uint64_t now = now_ms();
     uint64_t left = try->deadline_ms > now ? try->deadline_ms - now : 1;
     bool others = try->client->nodes.count > 1;
     char *url = mem_printf("http://%s%s", address, request->path);
+    char *accept =
+        mem_printf("Accept: %s", request->accept != NULL ? request->accept : "*/*");
+    if (request->body != NULL) {
+        headers[header_count++] = "Content-Type: application/json";
+    }
+    headers[header_count++] = accept;
     struct http_request sent = {
         .method = request->method != NULL ? request->method : "GET",
         .url = url,
         .body = request->body,
         .body_len = request->body_len,
-        .headers = request->body != NULL ? json : NULL,
+        .headers = headers,
         .connect_timeout_ms = least(CONNECT_MS, left),
         .timeout_ms = left,
         .answer_max = CLIENT_ANSWER_MAX,
@@ -86,13 +96,15 @@ static void try_send(struct try *try, const char *address, struct http_answer *a
     };
     if (request->on_body != NULL) {
         sent.timeout_ms = 0;
-        sent.idle_timeout_ms = try->client->timeout_ms;
+        sent.idle_timeout_ms =
+            request->endless ? STREAM_SILENCE_MS : try->client->timeout_ms;
     } else if (try->write) {
         sent.timeout_ms = left > WRITE_LEAST_MS ? left : WRITE_LEAST_MS;
     } else if (others) {
         sent.idle_timeout_ms = READ_SILENCE_MS;
     }
     http_wait(&sent, answer);
+    mem_free(accept);
     mem_free(url);
 }
 
@@ -181,6 +193,19 @@ static int try_judge(const struct try *try, size_t node,
     return code;
 }
 
+/* An endless answer has come to an end: what it said counts, that it ended does not. */
+static void try_go_on(struct try *try, size_t node, const struct http_answer *answer)
+{
+    bool ended = answer->outcome == HTTP_ANSWERED;
+    struct nodes *nodes = &try->client->nodes;
+    if (try->heard) {
+        nodes_answered(nodes, node);
+        try->deadline_ms = now_ms() + try->client->timeout_ms;
+    }
+    nodes_failed(nodes, node, now_ms(), 0,
+                 ended ? "its answer ended" : answer->err.text);
+}
+
 /* One node; -1: go on with another. */
 static int try_one(struct try *try, size_t node, struct http_answer *answer,
                    struct buf *reason, struct err *err)
@@ -189,10 +214,15 @@ static int try_one(struct try *try, size_t node, struct http_answer *answer,
     if (request->begin != NULL && request->begin(request->arg, err) != 0) {
         return CLI_EXIT_FAILED;
     }
+    try->heard = false;
     try_send(try, try->client->nodes.items[node].address, answer);
     if (try->sink_failed || (!try->write && answer->err.code == ERR_TOO_LARGE)) {
         *err = answer->err;
         return CLI_EXIT_FAILED;
+    }
+    if (request->endless && answer->status / 100 == 2) {
+        try_go_on(try, node, answer);
+        return -1;
     }
     return try_judge(try, node, answer, reason, err);
 }

@@ -7,6 +7,7 @@
 #ifndef CLI_CLIENT_H
 #define CLI_CLIENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,7 +24,8 @@ struct client {
 
 struct client_request {
     const char *method; /* NULL: GET */
-    const char *path;   /* with its query, encoded */
+    const char *path;   /* with its query, encoded; `begin` may put another here */
+    const char *accept; /* the header of that name; NULL: anything */
     const void *body;   /* JSON, or NULL */
     size_t body_len;
     const char *look; /* of a write: the command that shows whether it happened */
@@ -33,6 +35,11 @@ struct client_request {
     int (*begin)(void *arg, struct err *err);
     int (*on_body)(void *arg, const void *data, size_t len, struct err *err);
     void *arg;
+    /* A read whose answer has no end. Where it ends all the same, or breaks off, it is
+     * asked for again, elsewhere if there is an elsewhere; the timeout is for that,
+     * each time. client_ask() then comes back with an error only: a refusal, one of the
+     * callbacks, or that no node was found. */
+    bool endless;
 };
 
 /* CLI_EXIT_OK: `answer` is a 2xx; else `err` says why not. `answer` must be fresh;

@@ -108,9 +108,11 @@ static const struct command commands[] = {
      .run = cli_cluster_undrain,
      .summary = "take that back"},
     {.noun = "events",
-     .options = COMMAND_FILTER,
+     .options = COMMAND_FILTER | COMMAND_FOLLOW,
      .run = cli_events,
-     .summary = "what has changed, in order"},
+     .summary = "what has changed, in order; --follow: as it happens",
+     .more = "With --follow one line an event; when a node stops or is lost, the next "
+             "one goes on where it ended, and --timeout is how long to look for it."},
     {.noun = "snapshot",
      .verb = "save",
      .arguments = "FILE",

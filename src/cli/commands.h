@@ -18,6 +18,7 @@ enum command_option {
     COMMAND_APPROVE = 1, /* --auto-approve */
     COMMAND_FORCE = 2,   /* --force */
     COMMAND_FILTER = 4,  /* --after, --limit, --task, --type */
+    COMMAND_FOLLOW = 8,  /* --follow */
 };
 
 struct command_arguments {
@@ -26,6 +27,7 @@ struct command_arguments {
     bool json; /* -o json: what the server said, as it said it */
     bool approve;
     bool force;
+    bool follow;
     const char *after;
     const char *limit;
     const char *task;

@@ -6,9 +6,10 @@
 
 #include "cli/answer.h"
 #include "cli/commands.h"
+#include "cli/events.h"
 #include "cli/table.h"
 
-static void put_filter(struct buf *path, const char *name, const char *value)
+void events_put_filter(struct buf *path, const char *name, const char *value)
 {
     if (value != NULL) {
         bool first = memchr(path->data, '?', path->len) == NULL;
@@ -45,13 +46,16 @@ static void show_events(const json_t *root)
 int cli_events(struct client *client, const struct command_arguments *arguments,
                struct err *err)
 {
+    if (arguments->follow) {
+        return events_follow(client, arguments, err);
+    }
     struct buf path;
     buf_init(&path);
     buf_printf(&path, "/v1/events");
-    put_filter(&path, "after", arguments->after);
-    put_filter(&path, "limit", arguments->limit);
-    put_filter(&path, "task", arguments->task);
-    put_filter(&path, "type", arguments->type);
+    events_put_filter(&path, "after", arguments->after);
+    events_put_filter(&path, "limit", arguments->limit);
+    events_put_filter(&path, "task", arguments->task);
+    events_put_filter(&path, "type", arguments->type);
     buf_put_u8(&path, 0);
     int code =
         answer_show(client, (const char *)path.data, arguments->json, show_events, err);

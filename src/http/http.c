@@ -3,6 +3,7 @@
  * it waits for, the loop says when they are there.
  *
  *   http_start ─▶ UNDER WAY ──curl is done with it──▶ done(answer), freed
+ *                     ├──silent for too long────────▶ done, likewise
  *                     └──http_cancel, client closes──▶ reaped in the next turn: done
  *
  * Failure modes. Whatever curl reports becomes an outcome in call_outcome(): as long as
@@ -29,6 +30,7 @@ struct http_client {
     CURLM *multi;
     uv_timer_t timer;  /* curl's */
     uv_timer_t reaper; /* ends cancelled calls from the loop */
+    uv_timer_t watch;  /* for calls that are silent; at the next that may be */
     struct http_call *calls;
     size_t handles; /* of the loop, not closed yet */
     bool closing;
@@ -46,6 +48,10 @@ struct http_call {
     bool cancelled;
     bool head_ended; /* curl takes a head that is cut off for a whole one */
     size_t answer_max;
+    uint64_t idle_ms;  /* 0: it may be silent for ever */
+    uint64_t moved_ms; /* the last byte, in or out, on the loop's clock */
+    curl_off_t sent;   /* bytes of its body, when that was last looked at */
+    bool suspected;    /* of being silent: what has come is read before it ends */
     int (*on_body)(void *arg, const void *data, size_t len, struct err *err);
     void *body_arg;
     http_done_cb done;
@@ -68,11 +74,18 @@ static int call_status(const struct http_call *call)
     return (int)status;
 }
 
+static void call_moved(struct http_call *call)
+{
+    call->moved_ms = uv_now(call->client->loop);
+    call->suspected = false;
+}
+
 static size_t on_header(char *data, size_t size, size_t count, void *arg)
 {
     struct http_call *call = arg;
     struct buf *head = &call->answer.head;
     size_t len = size * count;
+    call_moved(call);
     if (len >= 5 && memcmp(data, "HTTP/", 5) == 0) {
         buf_clear(head); /* what came before belonged to a 1xx */
         call->head_ended = false;
@@ -109,6 +122,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
 {
     struct http_call *call = arg;
     size_t len = size * count;
+    call_moved(call);
     if (call->on_body != NULL && call_status(call) / 100 == 2) {
         int rv = call->on_body(call->body_arg, data, len, &call->answer.err);
         return rv == 0 ? len : 0;
@@ -121,6 +135,41 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
     }
     buf_put(&call->answer.body, data, len);
     return len;
+}
+
+/* --- silence ------------------------------------------------------------------- *
+ * Not CURLOPT_LOW_SPEED_TIME, which counts bytes a second: a stream with a heartbeat of
+ * three bytes each 15 s is slower than the least that it can be told. */
+
+/* When this call has been silent for too long, if nothing comes. */
+static uint64_t call_silent_at(struct http_call *call)
+{
+    curl_off_t sent = 0;
+    curl_easy_getinfo(call->curl, CURLINFO_SIZE_UPLOAD_T, &sent);
+    if (sent != call->sent) {
+        call->sent = sent;
+        call_moved(call);
+    }
+    return call->moved_ms + call->idle_ms;
+}
+
+static void on_watch(uv_timer_t *timer);
+
+static void client_watch(struct http_client *client)
+{
+    uint64_t now = uv_now(client->loop);
+    uint64_t next = UINT64_MAX;
+    for (struct http_call *call = client->calls; call != NULL; call = call->next) {
+        if (call->idle_ms > 0) {
+            uint64_t at = call->suspected ? now + 1 : call_silent_at(call);
+            next = at < next ? at : next;
+        }
+    }
+    if (next == UINT64_MAX) {
+        uv_timer_stop(&client->watch);
+    } else {
+        uv_timer_start(&client->watch, on_watch, next > now ? next - now : 0, 0);
+    }
 }
 
 /* --- the end of a call --------------------------------------------------------- */
@@ -183,9 +232,38 @@ static void call_end(struct http_call *call, CURLcode code)
     if (call->next != NULL) {
         call->next->slot = call->slot;
     }
+    client_watch(call->client); /* no timer outlives what it is for */
     call->done(call->done_arg, &call->answer);
     http_answer_close(&call->answer);
     mem_free(call);
+}
+
+/* One that is silent; NULL: none is. This process may have been stopped meanwhile, and
+ * the answer may be there: so one that is found the first time is only suspected. */
+static struct http_call *client_silent(struct http_client *client)
+{
+    uint64_t now = uv_now(client->loop);
+    for (struct http_call *call = client->calls; call != NULL; call = call->next) {
+        if (call->idle_ms > 0 && call_silent_at(call) <= now) {
+            if (call->suspected) {
+                return call;
+            }
+            call->suspected = true;
+        }
+    }
+    return NULL;
+}
+
+static void on_watch(uv_timer_t *timer)
+{
+    struct http_client *client = timer->data;
+    struct http_call *call = client_silent(client);
+    if (call != NULL) {
+        call_end(call, CURLE_OPERATION_TIMEDOUT);
+    }
+    if (!client->closing) {
+        client_watch(client);
+    }
 }
 
 /* --- curl and the loop --------------------------------------------------------- */
@@ -327,9 +405,11 @@ struct http_client *http_client_new(struct uv_loop_s *loop)
     assert(client->multi != NULL);
     uv_timer_init(loop, &client->timer);
     uv_timer_init(loop, &client->reaper);
+    uv_timer_init(loop, &client->watch);
     client->timer.data = client;
     client->reaper.data = client;
-    client->handles = 2;
+    client->watch.data = client;
+    client->handles = 3;
     curl_multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, on_curl_socket);
     curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
     curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
@@ -363,6 +443,7 @@ static void on_reaper(uv_timer_t *timer)
         curl_multi_cleanup(client->multi); /* closes kept connections */
         uv_close((uv_handle_t *)&client->timer, on_timer_closed);
         uv_close((uv_handle_t *)&client->reaper, on_timer_closed);
+        uv_close((uv_handle_t *)&client->watch, on_timer_closed);
     }
 }
 
@@ -421,11 +502,6 @@ static void call_set(struct http_call *call, const struct http_request *request)
         curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS,
                          (long)request->connect_timeout_ms);
     }
-    if (request->idle_timeout_ms > 0) {
-        curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
-        curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME,
-                         (long)((request->idle_timeout_ms + 999) / 1000));
-    }
     call->headers = curl_slist_append(NULL, "Expect:");
     for (const char *const *header = request->headers;
          header != NULL && *header != NULL; header++) {
@@ -443,6 +519,7 @@ struct http_call *http_start(struct http_client *client,
     struct http_call *call = mem_zalloc(sizeof *call);
     call->client = client;
     call->answer_max = request->answer_max;
+    call->idle_ms = request->idle_timeout_ms;
     call->on_body = request->on_body;
     call->body_arg = request->arg;
     call->done = done;
@@ -460,6 +537,9 @@ struct http_call *http_start(struct http_client *client,
     CURLMcode rv = curl_multi_add_handle(client->multi, call->curl);
     assert(rv == CURLM_OK);
     (void)rv;
+    uv_update_time(client->loop);
+    call_moved(call);
+    client_watch(client);
     return call;
 }
 

@@ -35,7 +35,7 @@ struct http_request {
     const char *const *headers;  /* "Name: value" …, then NULL; NULL: none */
     uint64_t connect_timeout_ms; /* until the request can be sent; 0: no limit */
     uint64_t timeout_ms;         /* of the whole; 0: no limit */
-    uint64_t idle_timeout_ms;    /* without a byte, in whole seconds; 0: no limit */
+    uint64_t idle_timeout_ms;    /* without a byte, in or out; 0: no limit */
     size_t answer_max;           /* bytes of a body that is kept; more: HTTP_LOST */
     /* Takes the body of a 2xx answer piece by piece, instead of keeping it; not 0 ends
      * the call with HTTP_LOST and that error. NULL: the body is kept. */

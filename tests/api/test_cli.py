@@ -9,8 +9,8 @@ import subprocess
 
 import pytest
 
-from lib.cli import (CONFIG, DONE, FAILED, NOT_FOUND, UNREACHABLE, USAGE, done, muster,
-                     refused)
+from lib.cli import (CONFIG, DONE, FAILED, NOT_FOUND, UNREACHABLE, USAGE, Followed, done,
+                     muster, refused)
 from lib.cluster import BINARY
 from lib.load import task_body
 
@@ -97,6 +97,28 @@ def test_events_are_filtered_and_the_rest_is_named(node, tmp_path):
     assert found.returncode == DONE and found.stderr == "there are more: --after 1\n"
     assert "must be a number" in refused(FAILED, "events", "--after", "x", **here)
     assert "no event type" in refused(FAILED, "events", "--type", "a&limit=1", **here)
+
+
+def test_events_are_followed_until_a_signal(node, tmp_path):
+    created(node, tmp_path, "before")
+    with Followed(node.api, output="table") as now, \
+            Followed(node.api, "--after", 0) as all_of_them, \
+            Followed(node.api, "--task", "b", "--type", "task.disabled",
+                     output="table") as few:
+        now.has(1), few.has(1)  # the heads: they are connected
+        for name in ("a", "b"):
+            created(node, tmp_path, name)
+            done("task", "disable", name, address=node.api)
+        now.has(5), all_of_them.has(node.index()), few.has(2)
+        assert now.ends(signal.SIGINT) == -signal.SIGINT and now.said == ""
+        assert all_of_them.ends(signal.SIGTERM) == -signal.SIGTERM
+    expected = node.call("GET", "/v1/events").json["events"]
+    assert all_of_them.events() == expected
+    assert [line.split()[0] for line in now.lines] == [
+        "INDEX", *(str(event["index"]) for event in expected[-4:])]
+    head, line = few.lines
+    assert head.split() == ["INDEX", "TIME", "TYPE", "TASK", "DATA"]
+    assert line.split()[0] == str(expected[-1]["index"]) and " b " in line
 
 
 def test_the_servers_refusals_have_their_codes(node, tmp_path):

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line among nodes that answer what a test wants."""
 import json
+import signal
 
 import pytest
 
-from lib.cli import FAILED, NOT_FOUND, UNKNOWN, UNREACHABLE, done, muster, refused
-from lib.fake import CUT, SILENCE, Fake, answer, not_leader
+from lib.cli import (FAILED, NOT_FOUND, UNKNOWN, UNREACHABLE, USAGE, Followed, done,
+                     muster, refused)
+from lib.fake import CUT, SILENCE, Fake, answer, lines, not_leader
+from lib.wait import wait_until
 
 pytestmark = pytest.mark.sanitized
 
@@ -168,6 +171,99 @@ def test_a_warning_of_the_server_is_passed_on():
         found = muster("task", "create", "-", address=node.address, stdin=b'{"name":"a"}')
     assert found.returncode == 0 and found.stderr == "warning: no such driver\n"
     assert node.asked[0][2] == b'{"task":{"name":"a"}}'
+
+
+# --- events --follow --------------------------------------------------------------------
+
+def event(index, **more):
+    return {"index": index, "time": "2026-01-01T00:00:00.000Z", "type": "task.created",
+            "task": f"t{index}", "data": {}, **more}
+
+
+def test_a_stream_goes_on_after_its_last_event_whatever_ended_it():
+    """Good-bye, too slow, lost in the middle of a line, refused for a moment."""
+    with Fake([lines({}, event(5), {"type": "bye", "after": 5}),
+               lines({}, event(6), {"type": "cut", "after": 7}),
+               lines({}, event(8), b'{"index":9,"ti', end="lost"), BUSY, CUT,
+               lines({}, event(8), event(9), end="held")]) as node:
+        with Followed(node.address, "--after", 4) as followed:
+            followed.has(4)
+    assert [one["index"] for one in followed.events()] == [5, 6, 8, 9]
+    paths = [path.partition("?")[2] for _, path, _ in node.asked]
+    assert paths == [f"after={after}" for after in (4, 5, 7, 8, 8, 8)]
+
+
+def test_from_now_on_is_the_moment_of_the_command():
+    """The first stream breaks off before it has told anything."""
+    with Fake([answer(200, {"events": [], "last": 41}), lines({}, end="lost"),
+               lines({}, event(42), end="held")]) as node:
+        with Followed(node.address) as followed:
+            followed.has(1)
+    assert [path for _, path, _ in node.asked] == [
+        "/v1/events?limit=1", "/v1/events/stream?after=41", "/v1/events/stream?after=41"]
+
+
+def test_the_next_node_goes_on():
+    with Fake([lines({}, event(1), end="lost")]) as old, Fake(
+            [lines({}, event(2), end="held")]) as new:
+        with Followed(f"{old.address},{new.address}", "--after", 0) as followed:
+            followed.has(2)
+    assert len(old.asked) == 1 and new.asked[0][1] == "/v1/events/stream?after=1"
+
+
+def test_a_gap_is_shown_and_passed():
+    gap = {"type": "gap", "after": 3, "first": 100}
+    script = [lines({}, gap, event(100), end="lost"), lines({}, end="held")]
+    with Fake(script) as node, Followed(node.address, "--after", 3) as followed:
+        followed.has(2)
+        wait_until("it asks again", lambda: len(node.asked) == 2)
+    assert followed.events() == [gap, event(100)]
+    assert node.asked[1][1].endswith("?after=100")
+    with Fake([lines(gap, end="lost"), lines({}, end="held")]) as node:
+        with Followed(node.address, "--after", 3, output="table") as followed:
+            followed.has(2)
+            wait_until("it asks again", lambda: len(node.asked) == 2)
+    assert followed.lines[1].split() == ["-", "-", "gap", "-", '{"after":3,"first":100}']
+    assert node.asked[1][1].endswith("?after=99")
+
+
+def test_a_followed_event_drives_no_terminal():
+    evil = event(1, task="\x1b[31m", data={"a": "\u202e"})
+    with Fake([lines({}, evil, event(2), end="held")]) as node:
+        with Followed(node.address, "--after", 0, output="table") as followed:
+            followed.has(3)
+    head, first, second = followed.lines
+    assert "\\x1b[31m" in first and "\u202e" not in first
+    assert head.index("TYPE") == second.index("task.created")
+    assert head.index("DATA") == second.index("{}")
+
+
+@pytest.mark.parametrize("said,code,text", [
+    ([answer(400, {"error": {"message": "no event type 'x'"}})], FAILED, "no event type"),
+    ([answer(404)], NOT_FOUND, "404"),
+    ([lines(b"<html>\n")], FAILED, "is it a node of muster?"),
+    ([lines(b"7\n")], FAILED, "is it a node of muster?"),
+    ([lines(b"x" * 5_000_000)], FAILED, "4194304 bytes"),
+    ([CUT], UNREACHABLE, "closed without an answer"),
+    ([answer(200, b"")], UNREACHABLE, "its answer ended"),
+    ([lines({}), CUT], UNREACHABLE, "closed without an answer"),
+], ids=["400", "404", "html", "7", "endless line", "cut", "nothing", "lost for good"])
+def test_what_cannot_be_followed_ends_with_its_reason(said, code, text):
+    with Fake(said) as node, Followed(node.address, "--after", 1, *SOON) as followed:
+        assert followed.ends() == code, followed.said
+    assert text in followed.said and followed.said.count("\n") == 1
+    assert followed.lines == []
+
+
+def test_a_heartbeat_shows_that_nobody_reads_any_more():
+    with Fake([lines({})]) as node:
+        followed = Followed(node.address, "--after", 0)
+        followed.process.stdout.close()
+        assert followed.ends() == -signal.SIGPIPE
+
+
+def test_follow_and_limit_do_not_go_together():
+    assert "--limit" in refused(USAGE, "events", "--follow", "--limit", 1)
 
 
 # --- snapshot save ----------------------------------------------------------------------

@@ -2,6 +2,7 @@
 """The event log is one: the same numbers and objects on every node, whatever happens."""
 from contextlib import ExitStack
 
+from lib.cli import Followed
 from lib.events import Following, Stream
 from lib.load import Load
 
@@ -45,3 +46,27 @@ def test_a_stream_goes_on_at_another_node_when_its_own_stops(cluster):
     assert [event["index"] for event in events] == list(range(1, len(events) + 1))
     with Stream(old.api, "?after=0") as stream:  # what it tells after its restart
         assert stream.take(len(events)) == events
+
+
+def test_the_command_line_follows_through_a_killed_and_a_stopped_leader(cluster):
+    """Each event once, in order, whichever node has told it."""
+    first = cluster.leader()  # is asked first, and so is who tells until it is killed
+    addresses = ",".join([first.api, *(node.api for node in cluster.followers())])
+    with Followed(addresses, "--after", 0) as followed:
+        with Load(cluster, writers=2) as load:
+            followed.has(20)
+            first.kill()
+            load.goes_on()
+            second = cluster.leader()
+            followed.has(len(followed.lines) + 20)
+            second.stop()
+            first.start()
+            load.goes_on()
+            second.start()
+        cluster.settled()
+        last = cluster.leader().index()
+        followed.has(last)
+    events = followed.events()
+    assert [event["index"] for event in events] == list(range(1, last + 1))
+    with Stream(cluster.leader().api, "?after=0") as stream:
+        assert stream.take(last) == events

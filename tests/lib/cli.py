@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line, as a script would call it: no terminal, output read to the end."""
+import json
 import os
+import signal
 import subprocess
+import threading
 
 from lib.cluster import BINARY
-from lib.wait import PATIENCE
+from lib.wait import PATIENCE, wait_until
 
 DONE, FAILED, USAGE, CONFIG, START, NOT_FOUND, UNREACHABLE, UNKNOWN = range(8)
 
@@ -35,3 +38,47 @@ def done(*arguments, **more):
     found = muster(*arguments, **more)
     assert (found.returncode, found.stderr) == (DONE, ""), found
     return found.stdout
+
+
+class Followed(threading.Thread):
+    """`muster events --follow` of those addresses, read as it writes:
+    `with Followed(addresses, "--after", 0) as followed:`; it is interrupted at the end."""
+
+    def __init__(self, addresses, *arguments, output="json"):
+        super().__init__(daemon=True)
+        self.process = subprocess.Popen(
+            [BINARY, "events", "--follow", "-o", output, "--address", addresses,
+             *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.lines = []
+        self.code = None
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ends(signal.SIGINT)
+
+    def run(self):
+        with self.process.stdout as stdout:
+            for line in stdout:
+                self.lines.append(line.decode())
+
+    def events(self):
+        return [json.loads(line) for line in self.lines]
+
+    def has(self, count):
+        """Wait until it has printed so many lines."""
+        wait_until(f"{count} lines are printed", lambda: len(self.lines) >= count)
+
+    def ends(self, sent=None):
+        """Send it that signal, or wait until it ends by itself; its exit code."""
+        if self.code is None:
+            if sent is not None:
+                self.process.send_signal(sent)
+            self.code = self.process.wait(PATIENCE)
+            if self.is_alive():
+                self.join(PATIENCE)
+            self.said = self.process.stderr.read().decode()
+            self.process.stderr.close()
+        return self.code

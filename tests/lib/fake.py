@@ -17,6 +17,15 @@ def answer(status, body=None, headers=None, declared=None):
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + data
 
 
+def lines(*said, end="ends"):
+    """The bytes of a stream of objects, a line each; text is sent as it is. It ends, is
+    "lost", or is "held" open."""
+    data = b"".join(one if isinstance(one, bytes) else json.dumps(one).encode() + b"\n"
+                    for one in said)
+    sent = answer(200, data, declared=None if end == "ends" else len(data) + 1000)
+    return (SILENCE, sent) if end == "held" else sent
+
+
 def not_leader(address=None):
     headers = {"X-Muster-Not-Leader": "true"}
     if address:
@@ -69,7 +78,8 @@ class Fake:
             said = self.script(*asked)
         else:
             said = self.script[min(len(self.asked), len(self.script)) - 1]
-        if said == SILENCE:
+        if said == SILENCE or isinstance(said, tuple):
+            connection.sendall(b"" if said == SILENCE else said[1])
             self.held.append(connection)
             return
         if said != CUT:

@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "cli/client.h"
+#include "cli/lines.h"
 #include "cli/nodes.h"
 #include "cli/table.h"
 #include "cli/verdict.h"
@@ -312,6 +313,72 @@ static void a_name_stays_one_segment_of_a_path(void **state)
     buf_close(&out);
 }
 
+/* --- lines --------------------------------------------------------------------- */
+
+/* Each line, with '|' behind it. */
+static int note_line(void *arg, const char *line, size_t len, struct err *err)
+{
+    buf_put(arg, line, len);
+    buf_put_u8(arg, '|');
+    return len == 4 && memcmp(line, "stop", 4) == 0 ? err_set(err, ERR_FULL, "no more")
+                                                    : 0;
+}
+
+static void lines_start(struct lines *lines, struct buf *seen)
+{
+    buf_init(seen);
+    lines_init(lines);
+    lines->max = 9;
+    lines->on_line = note_line;
+    lines->arg = seen;
+}
+
+static void a_line_is_whole_wherever_the_bytes_are_cut(void **state)
+{
+    (void)state;
+    static const char text[] = "{}\n\n{\"a\":1}\r\nlast\nhalf";
+    static const char expected[] = "{}|{\"a\":1}|last|";
+    size_t len = sizeof text - 1;
+    for (size_t first = 0; first <= len; first++) {
+        for (size_t second = first; second <= len; second++) {
+            struct lines lines;
+            struct buf seen;
+            struct err err = {0};
+            lines_start(&lines, &seen);
+            assert_int_equal(lines_feed(&lines, text, first, &err), 0);
+            assert_int_equal(lines_feed(&lines, text + first, second - first, &err), 0);
+            assert_int_equal(lines_feed(&lines, text + second, len - second, &err), 0);
+            assert_int_equal(seen.len, sizeof expected - 1);
+            assert_memory_equal(seen.data, expected, seen.len);
+            lines_reset(&lines); /* another node goes on: what was cut off is none */
+            assert_int_equal(lines_feed(&lines, "new\n", 4, &err), 0);
+            assert_memory_equal(seen.data + sizeof expected - 1, "new|", 4);
+            lines_close(&lines);
+            buf_close(&seen);
+        }
+    }
+}
+
+static void a_line_has_a_most_and_may_be_the_last(void **state)
+{
+    (void)state;
+    struct lines lines;
+    struct buf seen;
+    struct err err = {0};
+    lines_start(&lines, &seen);
+    assert_int_equal(lines_feed(&lines, "123456789\n12345678", 18, &err), 0);
+    assert_int_equal(lines_feed(&lines, "9", 1, &err), 0);
+    assert_int_equal(lines_feed(&lines, "0", 1, &err), ERR_TOO_LARGE);
+    lines_reset(&lines);
+    assert_int_equal(lines_feed(&lines, "1234567890\n", 11, &err), ERR_TOO_LARGE);
+    lines_reset(&lines);
+    assert_int_equal(lines_feed(&lines, "stop\nmore\n", 10, &err), ERR_FULL);
+    assert_string_equal(err.text, "no more");
+    assert_int_equal(seen.len, strlen("123456789|stop|"));
+    lines_close(&lines);
+    buf_close(&seen);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -327,6 +394,8 @@ int main(void)
         cmocka_unit_test(columns_are_as_wide_as_their_widest_cell),
         cmocka_unit_test(what_could_drive_a_terminal_is_shown_as_numbers),
         cmocka_unit_test(a_name_stays_one_segment_of_a_path),
+        cmocka_unit_test(a_line_is_whole_wherever_the_bytes_are_cut),
+        cmocka_unit_test(a_line_has_a_most_and_may_be_the_last),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,6 +27,8 @@ struct bench {
     struct buf received;
     const char *says; /* NULL: nothing, ever */
     bool closes;      /* after it has said it */
+    uv_timer_t drip;
+    int drips; /* bytes that come one by one after what it says */
     struct http_client *client;
     struct http_request request;
     char *url;
@@ -291,11 +293,43 @@ static void silence_ends_at_the_timeout(void **state)
     assert_int_equal(ending.outcome, HTTP_LOST);
     assert_int_equal(ending.code, ERR_TIMEOUT);
     bench->request.timeout_ms = 0;
-    bench->request.idle_timeout_ms = 1;
+    bench->request.idle_timeout_ms = 30;
     bench->says = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhi";
     run(bench, &ending);
     assert_int_equal(ending.outcome, HTTP_LOST);
     assert_int_equal(ending.code, ERR_TIMEOUT);
+}
+
+static void on_drip(uv_timer_t *timer)
+{
+    struct bench *bench = timer->data;
+    uv_buf_t out = uv_buf_init((char *)(uintptr_t) "x", 1);
+    uv_stream_t *stream =
+        (uv_stream_t *)&bench->connections[bench->connection_count - 1];
+    if (bench->requests > 0) {
+        assert_int_equal(uv_try_write(stream, &out, 1), 1);
+        bench->drips--;
+    }
+    if (bench->drips > 0) {
+        uv_timer_start(timer, on_drip, 40, 0);
+    }
+}
+
+/* Each byte sets out anew: the whole takes several times as long as it may be silent.
+ */
+static void an_answer_that_trickles_is_not_silent(void **state)
+{
+    struct bench *bench = *state;
+    struct ending ending;
+    bench->says = "HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n";
+    bench->request.idle_timeout_ms = 200;
+    bench->drips = 12;
+    uv_timer_init(&bench->loop, &bench->drip);
+    bench->drip.data = bench;
+    uv_timer_start(&bench->drip, on_drip, 0, 0);
+    run(bench, &ending);
+    assert_int_equal(ending.outcome, HTTP_ANSWERED);
+    assert_string_equal(ending.text, "xxxxxxxxxxxx");
 }
 
 static void an_answer_is_bounded(void **state)
@@ -432,6 +466,7 @@ int main(void)
         WITH_BENCH(what_never_left_did_not_happen),
         WITH_BENCH(what_left_and_was_not_answered_whole_is_lost),
         WITH_BENCH(silence_ends_at_the_timeout),
+        WITH_BENCH(an_answer_that_trickles_is_not_silent),
         WITH_BENCH(an_answer_is_bounded),
         WITH_BENCH(a_body_may_be_taken_piece_by_piece),
         WITH_BENCH(a_cancelled_call_ends_once_and_later),
