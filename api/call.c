@@ -444,7 +444,7 @@ void call_propose(struct call *call, struct command *command, call_outcome_cb de
     command->request_id = text_of(call->request_id);
     command->actor = text_of("");
     call->decided = decided;
-    call->level = command_level(command->type);
+    call->level = command_needs(command);
     int rv = call->api->drained
                  ? err_set(&err, ERR_UNAVAILABLE, "this node is stopping")
                  : propose_submit(node_propose(call->api->node), command, call_outcome,

@@ -24,6 +24,8 @@ static int error_status(enum err_code code)
         return 412;
     case ERR_TOO_LARGE:
         return 413;
+    case ERR_KEY_REUSED:
+        return 422;
     case ERR_UNSUPPORTED:
     case ERR_LEVEL: /* no repeating helps: somebody has to upgrade a node */
         return 501;
@@ -97,6 +99,10 @@ void error_result(struct call *call, const struct result *result, const char *na
         error_no_task(call, name);
     } else if (result->code == ERR_PRECONDITION) {
         error_precondition(call, result->revision, name);
+    } else if (result->code == ERR_KEY_REUSED) {
+        reply_error(
+            call, 422, err_code_name(ERR_KEY_REUSED),
+            "the Idempotency-Key came before with another method, path or body");
     } else {
         struct err err;
         err_set(&err, (enum err_code)result->code, "the change was refused: %s",

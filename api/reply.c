@@ -44,6 +44,8 @@ static const char *status_reason(int status)
         return "Unsupported Media Type";
     case 417:
         return "Expectation Failed";
+    case 422:
+        return "Unprocessable Entity";
     case 431:
         return "Request Header Fields Too Large";
     case 500:
@@ -76,6 +78,7 @@ static const struct header headers[] = {
     [REPLY_LEADER_ADDRESS] =
         HEADER("X-Muster-Leader-Address", "x-muster-leader-address"),
     [REPLY_NOT_LEADER] = HEADER("X-Muster-Not-Leader", "x-muster-not-leader"),
+    [REPLY_REPLAYED] = HEADER("Idempotency-Replayed", "idempotency-replayed"),
     [REPLY_RETRY_AFTER] = HEADER("Retry-After", "retry-after"),
 };
 

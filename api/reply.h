@@ -13,6 +13,7 @@ enum reply_name {
     REPLY_LEADER,
     REPLY_LEADER_ADDRESS,
     REPLY_NOT_LEADER,
+    REPLY_REPLAYED,
     REPLY_RETRY_AFTER,
 };
 

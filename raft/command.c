@@ -7,6 +7,7 @@
 #include "base/limits.h"
 
 #define COMMAND_TEXT_MAX (64 * 1024)
+#define COMMAND_ENVELOPE 40 /* of a command with a key: its number on the wire */
 #define BATCH_FORMAT     1
 #define BATCH_COUNT_AT                                                                 \
     (1 + 8 + 8 + 16) /* the count follows the header's other fields */
@@ -113,6 +114,13 @@ uint32_t command_level(enum command_type type)
     return UINT32_MAX;
 }
 
+uint32_t command_needs(const struct command *command)
+{
+    uint32_t level = command_level(command->type);
+    return command->key.len > 0 && level < COMMAND_KEY_LEVEL ? COMMAND_KEY_LEVEL
+                                                             : level;
+}
+
 const char *command_name(enum command_type type)
 {
     switch (type) {
@@ -123,6 +131,70 @@ const char *command_name(enum command_type type)
 #undef X
     }
     return "unknown";
+}
+
+/* --- the envelope of a key ---------------------------------------------------------
+ */
+
+static void put_envelope(struct buf *out, const struct command *command)
+{
+    put_text(out, command->key);
+    put_text(out, command->scope);
+    buf_put(out, command->fingerprint, sizeof command->fingerprint);
+    buf_put_u16(out, (uint16_t)command->type);
+}
+
+/* The number of the command inside; 0: the envelope is damaged. */
+static uint16_t get_envelope(struct cursor *cursor, struct command *command)
+{
+    command->key = get_text(cursor);
+    command->scope = get_text(cursor);
+    const uint8_t *fingerprint = cursor_bytes(cursor, KEY_FINGERPRINT_BYTES);
+    uint16_t number = cursor_u16(cursor);
+    struct key_name name = key_name_of(command);
+    if (fingerprint == NULL || !key_name_sound(&name) || number == COMMAND_ENVELOPE) {
+        cursor_fail(cursor);
+        return 0;
+    }
+    memcpy(command->fingerprint, fingerprint, KEY_FINGERPRINT_BYTES);
+    return number;
+}
+
+struct key_name key_name_of(const struct command *command)
+{
+    return (struct key_name){
+        .scope = command->scope.data,
+        .scope_len = command->scope.len,
+        .key = command->key.data,
+        .key_len = command->key.len,
+    };
+}
+
+struct text command_task(const struct command *command)
+{
+    switch (command->type) {
+    case COMMAND_TASK_CREATE:
+        return command->task_create.name;
+    case COMMAND_TASK_ENABLE:
+        return command->task_enable.name;
+    case COMMAND_TASK_DELETE:
+        return command->task_delete.name;
+    case COMMAND_TASK_PUT:
+        return command->task_put.name;
+    case COMMAND_TASK_MERGE:
+        return command->task_merge.name;
+    case COMMAND_TASK_ENABLE_IF:
+        return command->task_enable_if.name;
+    case COMMAND_TASK_DELETE_IF:
+        return command->task_delete_if.name;
+    case COMMAND_MEMBER_SET:
+    case COMMAND_MEMBER_DELETE:
+    case COMMAND_MEMBER_DRAIN:
+    case COMMAND_SETTING_SET:
+    case COMMAND_LEVEL_SET:
+        break;
+    }
+    return (struct text){NULL, 0};
 }
 
 /* An entry that cannot be decoded stops every node: what is not readable is not
@@ -139,17 +211,20 @@ static bool command_decodes(const uint8_t *data, size_t len)
 int command_encode(struct buf *out, const struct command *command, uint32_t level,
                    struct err *err)
 {
-    if (command_level(command->type) > level) {
+    if (command_needs(command) > level) {
         return err_set(err, ERR_UNSUPPORTED,
                        "command %s needs feature level %u, the cluster has %u",
-                       command_name(command->type), command_level(command->type),
-                       level);
+                       command_name(command->type), command_needs(command), level);
     }
+    bool keyed = command->key.len > 0;
     size_t start = out->len;
     buf_put_u32(out, 0); /* length of what follows */
-    buf_put_u16(out, (uint16_t)command->type);
+    buf_put_u16(out, keyed ? COMMAND_ENVELOPE : (uint16_t)command->type);
     put_text(out, command->request_id);
     put_text(out, command->actor);
+    if (keyed) {
+        put_envelope(out, command);
+    }
     command_encode_fields(out, command);
     size_t len = out->len - start - 4;
     if (len > LIMIT_BATCH_BYTES) {
@@ -160,8 +235,10 @@ int command_encode(struct buf *out, const struct command *command, uint32_t leve
     buf_set_u32(out, start, (uint32_t)len);
     if (!command_decodes(out->data + start, len + 4)) {
         out->len = start;
-        return err_set(err, ERR_INVALID, "a text of %s has a NUL or more than %d bytes",
-                       command_name(command->type), COMMAND_TEXT_MAX);
+        return err_set(err, ERR_INVALID,
+                       "a text of %s has a NUL or more than %d bytes%s",
+                       command_name(command->type), COMMAND_TEXT_MAX,
+                       keyed ? ", or its key is none" : "");
     }
     return 0;
 }
@@ -220,10 +297,17 @@ int batch_next(struct cursor *cursor, struct command *command, struct err *err)
     uint16_t number = cursor_u16(&inner);
     command->request_id = get_text(&inner);
     command->actor = get_text(&inner);
+    bool keyed = number == COMMAND_ENVELOPE;
+    if (keyed) {
+        number = get_envelope(&inner, command);
+    }
     if (cursor_ok(&inner) && !command_decode_fields(&inner, command, number)) {
         return err_set(err, ERR_UNSUPPORTED,
                        "batch: command %u at byte %zu is not known to this build",
                        number, at);
+    }
+    if (keyed && command_task(command).data == NULL) {
+        cursor_fail(&inner); /* no other command takes a key */
     }
     if (!cursor_done(&inner)) {
         return err_set(err, ERR_CORRUPT, "batch: command %u at byte %zu is damaged",

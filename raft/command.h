@@ -13,8 +13,10 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "registry/key_table.h"
 
-#define COMMAND_LEVEL 2 /* the highest feature level this build knows */
+#define COMMAND_LEVEL     2 /* the highest feature level this build knows */
+#define COMMAND_KEY_LEVEL 2 /* from which on a command may have a key */
 
 enum command_type {
 #define X(SYMBOL, number, level, name, fields) COMMAND_##SYMBOL = (number),
@@ -32,6 +34,11 @@ struct command {
     enum command_type type;
     struct text request_id;
     struct text actor;
+    /* Only of a command about a task: its idempotency key, else of length 0, and then
+     * the two after it mean nothing. */
+    struct text key;
+    struct text scope;                          /* whose key it is: the caller */
+    uint8_t fingerprint[KEY_FINGERPRINT_BYTES]; /* raft/fingerprint.h */
     union {
 #define TEXT(field) struct text field;
 #define BLOB(field) struct text field;
@@ -63,10 +70,18 @@ struct text text_of(const char *terminated);
 
 const char *command_name(enum command_type type); /* "task_create" */
 uint32_t command_level(enum command_type type);   /* it first exists in */
+/* The feature level that the command needs, with its key if it has one. */
+uint32_t command_needs(const struct command *command);
+
+/* The name of the task that a command is about; its data is NULL if it is about none.
+ */
+struct text command_task(const struct command *command);
+/* The key of a command that has one; borrows from it. */
+struct key_name key_name_of(const struct command *command);
 
 /* Append one command. ERR_TOO_LARGE over LIMIT_BATCH_BYTES, ERR_UNSUPPORTED above
- * `level`, ERR_INVALID if no decoder would take it (a TEXT over 64 KiB or with a NUL);
- * the buffer is then unchanged. */
+ * `level`, ERR_INVALID if no decoder would take it (a TEXT over 64 KiB or with a NUL, a
+ * key that is none or on a command that takes none); the buffer is then unchanged. */
 int command_encode(struct buf *out, const struct command *command, uint32_t level,
                    struct err *err);
 

@@ -10,19 +10,23 @@
  * forward_put_result() and forward_get_result(), and into raft/README.md. */
 _Static_assert(sizeof(struct result) == 32, "struct result has another shape");
 
+#define RESULT_CREATED  1u
+#define RESULT_REPLAYED 2u
+
 static void forward_put_result(struct buf *out, const struct result *result)
 {
     buf_put_u8(out, (uint8_t)-result->code);
     buf_put_u64(out, result->sequence);
     buf_put_u64(out, result->revision);
-    buf_put_u8(out, result->created);
+    buf_put_u8(out, (uint8_t)((result->created ? RESULT_CREATED : 0) |
+                              (result->replayed ? RESULT_REPLAYED : 0)));
 }
 
 /* 0, or the negative of what err.h has. */
 static int forward_get_code(struct cursor *cursor)
 {
     int code = cursor_u8(cursor);
-    if (-code < (int)ERR_LEVEL) { /* the last one */
+    if (-code < (int)ERR_KEY_REUSED) { /* the last one */
         cursor_fail(cursor);
         return ERR_INTERNAL;
     }
@@ -34,9 +38,10 @@ static void forward_get_result(struct cursor *cursor, struct result *result)
     result->code = forward_get_code(cursor);
     result->sequence = cursor_u64(cursor);
     result->revision = cursor_u64(cursor);
-    uint8_t created = cursor_u8(cursor);
-    result->created = created == 1;
-    if (created > 1) {
+    uint8_t flags = cursor_u8(cursor);
+    result->created = (flags & RESULT_CREATED) != 0;
+    result->replayed = (flags & RESULT_REPLAYED) != 0;
+    if (flags > (RESULT_CREATED | RESULT_REPLAYED)) {
         cursor_fail(cursor);
     }
 }

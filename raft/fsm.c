@@ -2,6 +2,7 @@
 #include "raft/fsm.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
@@ -165,40 +166,13 @@ static int apply_command(struct registry *registry, const struct change *change,
     return ERR_INTERNAL;
 }
 
-/* The name of the task a command is about; empty: of none. */
-static struct text command_task(const struct command *command)
-{
-    switch (command->type) {
-    case COMMAND_TASK_CREATE:
-        return command->task_create.name;
-    case COMMAND_TASK_ENABLE:
-        return command->task_enable.name;
-    case COMMAND_TASK_DELETE:
-        return command->task_delete.name;
-    case COMMAND_TASK_PUT:
-        return command->task_put.name;
-    case COMMAND_TASK_MERGE:
-        return command->task_merge.name;
-    case COMMAND_TASK_ENABLE_IF:
-        return command->task_enable_if.name;
-    case COMMAND_TASK_DELETE_IF:
-        return command->task_delete_if.name;
-    case COMMAND_MEMBER_SET:
-    case COMMAND_MEMBER_DELETE:
-    case COMMAND_MEMBER_DRAIN:
-    case COMMAND_SETTING_SET:
-    case COMMAND_LEVEL_SET:
-        break;
-    }
-    return (struct text){"", 0};
-}
-
 static struct result fsm_result(const struct registry *registry,
                                 const struct command *command, int code,
                                 uint64_t sequence_before)
 {
     struct text name = command_task(command);
-    const struct task *task = registry_task(registry, name.data, name.len);
+    const struct task *task =
+        name.len > 0 ? registry_task(registry, name.data, name.len) : NULL;
     uint64_t sequence = registry_sequence(registry);
     return (struct result){
         .code = code,
@@ -207,6 +181,62 @@ static struct result fsm_result(const struct registry *registry,
         .created =
             task != NULL && task->created == sequence && sequence != sequence_before,
     };
+}
+
+/* --- commands with a key: each takes effect once
+ * ---------------------------------------------------------------------------- */
+
+/* The request came before: what became of it then, or that it was another one. */
+static struct result fsm_known(const struct registry *registry,
+                               const struct command *command,
+                               const struct key_outcome *known)
+{
+    if (memcmp(known->fingerprint, command->fingerprint, KEY_FINGERPRINT_BYTES) != 0) {
+        return fsm_result(registry, command, ERR_KEY_REUSED,
+                          registry_sequence(registry));
+    }
+    return (struct result){
+        .code = known->code,
+        .sequence = registry_sequence(registry),
+        .revision = known->revision,
+        .created = known->created,
+        .replayed = true,
+    };
+}
+
+static void fsm_keep(struct registry *registry, const struct command *command,
+                     const struct result *result)
+{
+    struct key_name name = key_name_of(command);
+    struct key_outcome outcome = {
+        .revision = result->revision,
+        .code = result->code,
+        .created = result->created,
+    };
+    memcpy(outcome.fingerprint, command->fingerprint, KEY_FINGERPRINT_BYTES);
+    registry_key_add(registry, &name, &outcome);
+}
+
+/* A conflict is not kept: its proposer computes the change anew and comes again. */
+static struct result fsm_apply_keyed(struct registry *registry,
+                                     const struct change *change,
+                                     const struct command *command)
+{
+    uint64_t before = registry_sequence(registry);
+    if (registry_level(registry) < COMMAND_KEY_LEVEL) { /* no snapshot could tell it */
+        return fsm_result(registry, command, ERR_LEVEL, before);
+    }
+    struct key_name name = key_name_of(command);
+    const struct key_entry *known = registry_key(registry, &name);
+    if (known != NULL) {
+        return fsm_known(registry, command, &known->outcome);
+    }
+    int code = apply_command(registry, change, command);
+    struct result result = fsm_result(registry, command, code, before);
+    if (code != ERR_CONFLICT) {
+        fsm_keep(registry, command, &result);
+    }
+    return result;
 }
 
 /* --- batches
@@ -269,6 +299,13 @@ static void fsm_apply_one(struct fsm *fsm, const struct batch_header *header,
         .actor = texts + command->request_id.len + 1,
     };
     uint64_t before = registry_sequence(fsm->registry);
+    if (command->key.len > 0) {
+        struct result kept = fsm_apply_keyed(fsm->registry, &change, command);
+        if (result != NULL) {
+            *result = kept;
+        }
+        return;
+    }
     int code = apply_command(fsm->registry, &change, command);
     if (result != NULL) {
         *result = fsm_result(fsm->registry, command, code, before);
@@ -288,7 +325,7 @@ static int fsm_check_level(const struct fsm *fsm, uint32_t level, struct err *er
 static int fsm_check_command(const struct fsm *fsm, const struct command *command,
                              struct err *err)
 {
-    int rv = fsm_check_level(fsm, command_level(command->type), err);
+    int rv = fsm_check_level(fsm, command_needs(command), err);
     return rv == 0 && command->type == COMMAND_LEVEL_SET
                ? fsm_check_level(fsm, command->level_set.level, err)
                : rv;

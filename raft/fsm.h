@@ -24,6 +24,9 @@ struct result {
      * there is none (any more), or it is about no task. */
     uint64_t revision;
     bool created; /* a task that was not there before */
+    /* Nothing was done now: a command with this key was applied before, and the code,
+     * `revision` and `created` are what became of that one. */
+    bool replayed;
 };
 
 struct fsm *fsm_new(void);

@@ -214,7 +214,7 @@ static int drain_set(struct node *node, const char *name, bool draining,
         mem_free(wait);
     }
     if (rv == ERR_LEVEL) {
-        node_explain_level(node, command_level(command.type), err);
+        node_explain_level(node, command_needs(&command), err);
     }
     return rv;
 }

@@ -275,7 +275,7 @@ static void propose_flush(struct clock_task *task)
 static int propose_check_level(const struct propose *propose,
                                const struct command *command, struct err *err)
 {
-    uint32_t needed = command_level(command->type);
+    uint32_t needed = command_needs(command);
     uint32_t level =
         propose->state == PROPOSE_OPEN ? propose->level : fsm_known_level(propose->fsm);
     return needed <= level
@@ -335,7 +335,7 @@ static int propose_enqueue(struct propose *propose, const struct command *comman
     struct proposal *proposal = mem_alloc(sizeof *proposal + propose->scratch.len);
     *proposal = *kind;
     proposal->propose = propose;
-    proposal->level = command_level(command->type);
+    proposal->level = command_needs(command);
     proposal->raises =
         command->type == COMMAND_LEVEL_SET ? command->level_set.level : 0;
     proposal->len = propose->scratch.len;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Records in a fixed order: head, settings, members by id, tasks by creation, events by
- * number, end. Each is checked by itself; the end says how many there were. */
+ * number, keys as they came, end. Each is checked by itself; the end says how many
+ * there were. */
 #include "raft/snapshot.h"
 
 #include <assert.h>
@@ -26,6 +27,7 @@ enum record_kind {
     RECORD_MEMBER = 3,
     RECORD_TASK = 4,
     RECORD_EVENT = 5,
+    RECORD_KEY = 6,
     RECORD_END = 255,
 };
 
@@ -49,6 +51,7 @@ struct snapshot_encoder {
     struct map_cursor members;
     struct map_cursor tasks;
     uint64_t event; /* the last one */
+    uint64_t key;   /* the next one */
     uint64_t count; /* of records so far */
 };
 
@@ -58,6 +61,7 @@ struct snapshot_encoder *snapshot_encoder_new(const struct registry *frozen)
     encoder->frozen = frozen;
     encoder->level = registry_level(frozen);
     encoder->event = registry_events(frozen)->first - 1;
+    encoder->key = registry_keys(frozen)->first;
     registry_member_seek(frozen, &encoder->members);
     registry_task_seek(frozen, 0, &encoder->tasks);
     return encoder;
@@ -178,6 +182,27 @@ static bool encode_event(struct snapshot_encoder *encoder, struct buf *out)
     return true;
 }
 
+static bool encode_key(struct snapshot_encoder *encoder, struct buf *out)
+{
+    const struct key_table *keys = registry_keys(encoder->frozen);
+    if (encoder->key == keys->next || PLANTED(LEAVE_KEYS_OUT)) {
+        return false;
+    }
+    const struct key_entry *entry = key_table_at(keys, encoder->key++);
+    const struct key_outcome *outcome = &entry->outcome;
+    size_t start = record_begin(out, RECORD_KEY);
+    buf_put_u64(out, entry->at_ms);
+    buf_put_blob(out, entry->text, entry->scope_len);
+    buf_put_blob(out, entry->text + entry->scope_len + 1,
+                 (size_t)entry->len - entry->scope_len - 1);
+    buf_put(out, outcome->fingerprint, sizeof outcome->fingerprint);
+    buf_put_u8(out, (uint8_t)-outcome->code);
+    buf_put_u64(out, outcome->revision);
+    buf_put_u8(out, outcome->created ? 1 : 0);
+    record_end(out, start);
+    return true;
+}
+
 static bool encode_end(struct snapshot_encoder *encoder, struct buf *out)
 {
     size_t start = record_begin(out, RECORD_END);
@@ -189,7 +214,8 @@ static bool encode_end(struct snapshot_encoder *encoder, struct buf *out)
 
 static bool (*const encoder_steps[])(struct snapshot_encoder *encoder,
                                      struct buf *out) = {
-    encode_head, encode_setting, encode_member, encode_task, encode_event, encode_end,
+    encode_head,  encode_setting, encode_member, encode_task,
+    encode_event, encode_key,     encode_end,
 };
 
 bool snapshot_encoder_next(struct snapshot_encoder *encoder, struct buf *out)
@@ -320,7 +346,7 @@ static const char *decode_setting(struct snapshot_decoder *decoder,
     if (!cursor_done(cursor)) {
         return "a damaged setting";
     }
-    if (setting == SETTING_COUNT) {
+    if (setting == SETTING_COUNT || setting_level(setting) > decoder->level) {
         return unsupported(decoder, "a setting that this build does not know");
     }
     if ((uint64_t)setting < decoder->order || value < setting_min(setting) ||
@@ -413,6 +439,40 @@ static const char *decode_event(struct snapshot_decoder *decoder, struct cursor 
     return wrong;
 }
 
+/* Could apply have kept it? What cannot be an outcome of a task's command is none. */
+static bool key_outcome_sound(const struct key_outcome *outcome, uint64_t next)
+{
+    bool possible = outcome->code == 0 || outcome->code == ERR_INVALID ||
+                    outcome->code == ERR_EXISTS || outcome->code == ERR_NOT_FOUND ||
+                    outcome->code == ERR_PRECONDITION;
+    return possible && outcome->revision < next &&
+           (!outcome->created || (outcome->code == 0 && outcome->revision > 0));
+}
+
+static const char *decode_key(struct snapshot_decoder *decoder, struct cursor *cursor)
+{
+    uint64_t at_ms = cursor_u64(cursor);
+    struct key_name name = {0};
+    name.scope =
+        (const char *)cursor_blob(cursor, KEY_SCOPE_BYTES_MAX, &name.scope_len);
+    name.key = (const char *)cursor_blob(cursor, KEY_TEXT_BYTES_MAX, &name.key_len);
+    const uint8_t *fingerprint = cursor_bytes(cursor, KEY_FINGERPRINT_BYTES);
+    struct key_outcome outcome = {.code = -(int)cursor_u8(cursor)};
+    outcome.revision = cursor_u64(cursor);
+    uint8_t created = cursor_u8(cursor);
+    outcome.created = created == 1;
+    if (!cursor_done(cursor) || fingerprint == NULL || created > 1 ||
+        decoder->level < COMMAND_KEY_LEVEL || at_ms < decoder->order ||
+        at_ms > registry_clock_ms(decoder->registry) || !key_name_sound(&name) ||
+        !key_outcome_sound(&outcome, decoder->next)) {
+        return "a damaged key, or out of order";
+    }
+    decoder->order = at_ms;
+    memcpy(outcome.fingerprint, fingerprint, KEY_FINGERPRINT_BYTES);
+    registry_restore_key(decoder->registry, &name, at_ms, &outcome);
+    return NULL;
+}
+
 static const char *decode_end(struct snapshot_decoder *decoder, struct cursor *cursor)
 {
     uint64_t count = cursor_u64(cursor);
@@ -446,6 +506,8 @@ static const char *decode_record(struct snapshot_decoder *decoder, uint8_t kind,
         return decode_task(decoder, cursor);
     case RECORD_EVENT:
         return decode_event(decoder, cursor);
+    case RECORD_KEY:
+        return decode_key(decoder, cursor);
     case RECORD_END:
         return decode_end(decoder, cursor);
     default: /* a byte from outside */

@@ -79,6 +79,8 @@ const char *err_code_name(enum err_code code)
         return "io";
     case ERR_INTERNAL:
         return "internal";
+    case ERR_KEY_REUSED:
+        return "key_reused";
     case ERR_LEVEL:
         return "feature_level";
     }

@@ -11,6 +11,7 @@
 
 #define ERR_TEXT_MAX 512
 
+/* The numbers stand in snapshots (what became of a keyed write) and are forever. */
 enum err_code {
     ERR_NONE = 0,
     ERR_INVALID = -1,          /* what was given is wrong as the text says */
@@ -31,6 +32,7 @@ enum err_code {
     ERR_IO = -16,              /* the operating system refused */
     ERR_INTERNAL = -17,        /* a bug of ours */
     ERR_LEVEL = -18,           /* above the cluster's feature level; nothing happened */
+    ERR_KEY_REUSED = -19,      /* the idempotency key belongs to another request */
 };
 
 struct err {

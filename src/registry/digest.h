@@ -22,6 +22,7 @@ enum digest_kind {
     DIGEST_EVENT = 4,
     DIGEST_STATE = 5,
     DIGEST_LEVEL = 6,
+    DIGEST_KEY = 7,
 };
 
 /* What is counted: the item's numbers, in an order that is always the same, and its

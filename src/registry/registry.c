@@ -16,6 +16,7 @@ struct registry {
     struct map members; /* by id */
     struct settings settings;
     struct event_log events;
+    struct key_table keys;
     uint64_t clock_ms;
     uint32_t level;
     size_t enabled_count;
@@ -120,6 +121,7 @@ struct registry *registry_new(void)
     map_init(&registry->created, &task_map);
     map_init(&registry->members, &member_map);
     event_log_init(&registry->events, 1);
+    key_table_init(&registry->keys);
     settings_init(&registry->settings);
     return registry;
 }
@@ -133,6 +135,7 @@ void registry_free(struct registry *registry)
     map_close(&registry->created);
     map_close(&registry->members);
     event_log_close(&registry->events);
+    key_table_close(&registry->keys);
     mem_free(registry);
 }
 
@@ -144,6 +147,7 @@ const struct registry *registry_freeze(const struct registry *registry)
     frozen->created = map_ref(&registry->created);
     frozen->members = map_ref(&registry->members);
     frozen->events = event_log_ref(&registry->events);
+    frozen->keys = key_table_ref(&registry->keys);
     return frozen;
 }
 
@@ -175,8 +179,10 @@ uint32_t registry_level(const struct registry *registry)
 struct digest registry_digest(const struct registry *registry)
 {
     struct digest digest = {
-        .low = registry->digest.low + registry->events.digest.low,
-        .high = registry->digest.high + registry->events.digest.high,
+        .low = registry->digest.low + registry->events.digest.low +
+               registry->keys.digest.low,
+        .high = registry->digest.high + registry->events.digest.high +
+                registry->keys.digest.high,
     };
     uint64_t numbers[] = {registry->events.first, registry->events.next,
                           registry->clock_ms};
@@ -305,11 +311,48 @@ static void registry_put_task(struct registry *registry, const struct task *old,
     map_put(&registry->tasks, task->name, task->name_len, task);
 }
 
+/* The clock that keys age by: what came later is older on every node alike. */
+static uint64_t registry_keys_now(const struct registry *registry)
+{
+    return PLANTED_OR(KEYS_BY_WALL_CLOCK, plant_clock(), registry->clock_ms);
+}
+
+static void registry_trim_keys(struct registry *registry)
+{
+    key_table_trim(&registry->keys, registry->settings.value[SETTING_KEYS_MAX_COUNT],
+                   registry->settings.value[SETTING_KEYS_MAX_AGE],
+                   registry_keys_now(registry));
+}
+
+const struct key_entry *registry_key(const struct registry *registry,
+                                     const struct key_name *name)
+{
+    const struct key_entry *entry = key_table_find(&registry->keys, name);
+    uint64_t max_age_ms = registry->settings.value[SETTING_KEYS_MAX_AGE];
+    return entry != NULL &&
+                   !key_entry_old(entry, max_age_ms, registry_keys_now(registry))
+               ? entry
+               : NULL;
+}
+
+const struct key_table *registry_keys(const struct registry *registry)
+{
+    return &registry->keys;
+}
+
+void registry_key_add(struct registry *registry, const struct key_name *name,
+                      const struct key_outcome *outcome)
+{
+    key_table_add(&registry->keys, name, registry->clock_ms, outcome);
+    registry_trim_keys(registry);
+}
+
 void registry_tick(struct registry *registry, uint64_t clock_ms)
 {
     if (clock_ms > registry->clock_ms) {
         registry->clock_ms = clock_ms;
     }
+    registry_trim_keys(registry);
 }
 
 void registry_level_set(struct registry *registry, uint32_t level)
@@ -574,7 +617,8 @@ int registry_setting_set(struct registry *registry, const struct change *change,
                          const char *name, size_t name_len, uint64_t value)
 {
     enum setting setting = setting_find(name, name_len);
-    if (setting == SETTING_COUNT) {
+    /* below its level, what a node that does not know it says */
+    if (setting == SETTING_COUNT || setting_level(setting) > registry->level) {
         return ERR_NOT_FOUND;
     }
     if (value < setting_min(setting) || value > setting_max(setting)) {
@@ -662,4 +706,10 @@ void registry_restore_events(struct registry *registry, uint64_t next)
 void registry_restore_event(struct registry *registry, const struct event *event)
 {
     event_log_append(&registry->events, event, UINT64_MAX, UINT64_MAX);
+}
+
+void registry_restore_key(struct registry *registry, const struct key_name *name,
+                          uint64_t at_ms, const struct key_outcome *outcome)
+{
+    key_table_add(&registry->keys, name, at_ms, outcome);
 }

@@ -23,6 +23,7 @@
 #include "base/map.h"
 #include "registry/digest.h"
 #include "registry/event_log.h"
+#include "registry/key_table.h"
 #include "registry/member.h"
 #include "registry/settings.h"
 #include "registry/task.h"
@@ -58,6 +59,13 @@ const struct task *registry_task(const struct registry *registry, const char *na
 size_t registry_task_count(const struct registry *registry);
 size_t registry_task_enabled_count(const struct registry *registry);
 
+/* What became of the write with this key; NULL: it is not known, or too old. `name` is
+ * sound. Borrowed until the registry changes. */
+const struct key_entry *registry_key(const struct registry *registry,
+                                     const struct key_name *name);
+/* All that are kept: those that are too old go by and by. */
+const struct key_table *registry_keys(const struct registry *registry);
+
 /* Walk the tasks in creation order, from the first created at or after `created`.
  * The registry must not change meanwhile: freeze it for anything that yields. */
 void registry_task_seek(const struct registry *registry, uint64_t created,
@@ -72,7 +80,8 @@ const struct member *registry_member_next(struct map_cursor *cursor);
 /* --- commands; every refusal leaves the registry unchanged. The texts of refusals are
  * written at the door from the code (api/error.c): here the code decides. --- */
 
-/* Advance the replicated clock; a value that is not larger is ignored. */
+/* Advance the replicated clock; a value that is not larger is ignored. Some of the keys
+ * that are too old by now go. */
 void registry_tick(struct registry *registry, uint64_t clock_ms);
 
 /* Raise the feature level; one that is not higher is ignored. Bookkeeping: no event. */
@@ -109,6 +118,11 @@ int registry_task_put(struct registry *registry, const struct change *change,
 int registry_task_merge(struct registry *registry, const struct change *change,
                         const struct task_draft *draft, uint64_t base,
                         const struct task_match *match);
+/* Keep what became of the write with this key, which is sound and not known, in a
+ * cluster of level 2 or more. Bookkeeping: no event. The oldest go, by the settings
+ * keys_max_count and keys_max_age_ms. */
+void registry_key_add(struct registry *registry, const struct key_name *name,
+                      const struct key_outcome *outcome);
 /* Insert or replace the row of draft->id: one event, member.joined or member.updated;
  * none when nothing differs. Whether it drains stays as it is; a new one does not.
  * ERR_INVALID if member_draft_sound() says no. */
@@ -149,6 +163,8 @@ void registry_restore_member(struct registry *registry,
                              const struct member_draft *draft, bool draining,
                              uint64_t revision);
 void registry_restore_level(struct registry *registry, uint32_t level);
+void registry_restore_key(struct registry *registry, const struct key_name *name,
+                          uint64_t at_ms, const struct key_outcome *outcome);
 /* The numbering starts with `next`; the kept events follow in order, without a gap. */
 void registry_restore_events(struct registry *registry, uint64_t next);
 void registry_restore_event(struct registry *registry, const struct event *event);

@@ -36,6 +36,11 @@ const char *setting_name(enum setting setting)
     return setting_rows[setting].name;
 }
 
+uint32_t setting_level(enum setting setting)
+{
+    return setting < SETTING_KEYS_MAX_COUNT ? 1 : 2;
+}
+
 uint64_t setting_default(enum setting setting)
 {
     return setting_rows[setting].standard;

@@ -23,6 +23,9 @@ void settings_init(struct settings *settings); /* every one at its default */
 /* SETTING_COUNT if there is none of that name. */
 enum setting setting_find(const char *name, size_t len);
 const char *setting_name(enum setting setting);
+/* The feature level from which on there is such a setting: 1, or that of its first
+ * release. */
+uint32_t setting_level(enum setting setting);
 uint64_t setting_default(enum setting setting);
 uint64_t setting_min(enum setting setting);
 uint64_t setting_max(enum setting setting);

@@ -46,12 +46,12 @@ static void workload_setting(struct workload *workload, struct command *command)
         const char *name;
         uint64_t least;
     } settings[] = {
-        {"events_max_count", 0}, {"events_max_bytes", 65500},
-        {"task_events", 0},      {"ready_lag", 900},
+        {"events_max_count", 0}, {"events_max_bytes", 65500}, {"task_events", 0},
+        {"ready_lag", 900},      {"keys_max_age_ms", 1000},   {"keys_max_count", 90},
         {"nothing", 0},
     };
-    uint64_t which = sim_random_below(&workload->random, 6);
-    if (which == 5) {
+    uint64_t which = sim_random_below(&workload->random, 10);
+    if (which >= 7) {
         command->type = COMMAND_LEVEL_SET;
         command->level_set.level = (uint32_t)sim_random_below(&workload->random, 3);
         return;
@@ -149,11 +149,25 @@ void workload_command(struct workload *workload, struct command *command)
         command->task_delete.name = text_of(workload->name);
     } else if (dice < 90) {
         workload_conditional(workload, command);
-    } else if (dice < 97) {
+    } else if (dice < 95) {
         workload_member(workload, command);
     } else {
         workload_setting(workload, command);
     }
+}
+
+/* Of few keys, so that they come again, now and then with another request. */
+static void workload_key(struct workload *workload, struct command *command)
+{
+    if (!sim_random_chance(&workload->random, 40) ||
+        command_task(command).data == NULL) {
+        return;
+    }
+    snprintf(workload->key, sizeof workload->key, "key%" PRIu64,
+             sim_random_below(&workload->random, 80));
+    command->key = text_of(workload->key);
+    command->scope = text_of(sim_random_chance(&workload->random, 20) ? "bob" : "");
+    command->fingerprint[0] = sim_random_chance(&workload->random, 20);
 }
 
 uint32_t workload_batch(struct workload *workload, struct buf *out)
@@ -169,6 +183,7 @@ uint32_t workload_batch(struct workload *workload, struct buf *out)
     for (uint32_t i = 0; i < count; i++) {
         struct command command;
         workload_command(workload, &command);
+        workload_key(workload, &command);
         int rv = command_encode(out, &command, COMMAND_LEVEL, NULL);
         assert(rv == 0);
     }

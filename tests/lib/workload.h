@@ -18,9 +18,11 @@ struct workload {
     char name[16]; /* what the command that was made last points to */
     char text[128];
     char request_id[24];
+    char key[16];
 };
 
 void workload_init(struct workload *workload, uint64_t seed);
+/* One without a key. */
 void workload_command(struct workload *workload, struct command *command);
 /* One batch of one to three commands, appended to `out`; returns how many. */
 uint32_t workload_batch(struct workload *workload, struct buf *out);

@@ -11,6 +11,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "lib/golden.h"
 #include "lib/workload.h"
 #include "raft/command.h"
 
@@ -155,6 +156,85 @@ static void a_command_too_large_or_too_new_is_not_written(void **state)
     mem_free(text);
 }
 
+static struct command keyed(struct text key)
+{
+    struct command command = delete_of(text_of("task_a"));
+    command.key = key;
+    command.scope = text_of("somebody");
+    memcpy(command.fingerprint, "0123456789abcdef", KEY_FINGERPRINT_BYTES);
+    return command;
+}
+
+#define KEY_AT    (4 + 2 + 4 + 2 + 4 + 2) /* of a command's bytes: behind "r1", "a1" */
+#define NUMBER_AT (KEY_AT + 4 + 2 + 4 + 8 + 16)
+
+static void a_key_travels_in_an_envelope_around_a_command(void **state)
+{
+    (void)state;
+    struct command command = keyed(text_of("k1"));
+    struct command read;
+    struct cursor cursor;
+    struct buf out;
+    struct err err;
+    buf_init(&out);
+    assert_int_equal(command_encode(&out, &command, 1, &err), ERR_UNSUPPORTED);
+    assert_int_equal(command_encode(&out, &command, 2, &err), 0);
+    golden_check("command_keyed.hex", out.data, out.len);
+    assert_int_equal(get_u16(out.data + 4), 40);
+    assert_int_equal(get_u16(out.data + NUMBER_AT), COMMAND_TASK_DELETE);
+    cursor_init(&cursor, out.data, out.len);
+    assert_int_equal(batch_next(&cursor, &read, &err), 0);
+    assert_int_equal(read.type, COMMAND_TASK_DELETE);
+    assert_int_equal(read.key.len, 2);
+    assert_memory_equal(read.key.data, "k1", 2);
+    assert_int_equal(read.scope.len, 8);
+    assert_memory_equal(read.fingerprint, "0123456789abcdef", 16);
+    assert_int_equal(read.task_delete.name.len, 6);
+    buf_close(&out);
+}
+
+static void an_envelope_takes_sound_keys_and_commands_of_tasks_only(void **state)
+{
+    (void)state;
+    static const struct {
+        uint16_t number;
+        int code;
+    } inside[] = {
+        {40, ERR_CORRUPT}, /* another envelope */
+        {COMMAND_MEMBER_DELETE, ERR_CORRUPT},
+        {COMMAND_LEVEL_SET, ERR_CORRUPT},
+        {COMMAND_SETTING_SET, ERR_CORRUPT},
+        {COMMAND_TASK_CREATE, ERR_CORRUPT},
+        {999, ERR_UNSUPPORTED},
+    };
+    struct command command = keyed(text_of("k1"));
+    struct command read;
+    struct cursor cursor;
+    struct buf out;
+    struct err err;
+    buf_init(&out);
+    assert_int_equal(command_encode(&out, &command, 2, NULL), 0);
+    for (size_t i = 0; i < sizeof inside / sizeof *inside; i++) {
+        put_u16(out.data + NUMBER_AT, inside[i].number);
+        cursor_init(&cursor, out.data, out.len);
+        assert_int_equal(batch_next(&cursor, &read, &err), inside[i].code);
+    }
+    put_u16(out.data + NUMBER_AT, COMMAND_TASK_DELETE);
+    out.data[KEY_AT + 4] = ' ';
+    cursor_init(&cursor, out.data, out.len);
+    assert_int_equal(batch_next(&cursor, &read, &err), ERR_CORRUPT);
+    buf_clear(&out);
+    struct command wrong[] = {keyed(text_of("a b")), keyed((struct text){"a\0", 2}),
+                              keyed(text_of("k1"))};
+    wrong[2].type = COMMAND_MEMBER_DELETE;
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(command_encode(&out, &wrong[i], 2, &err), ERR_INVALID);
+        assert_non_null(strstr(err.text, "its key"));
+        assert_int_equal(out.len, 0);
+    }
+    buf_close(&out);
+}
+
 static void an_unknown_number_or_format_is_unsupported_not_damaged(void **state)
 {
     (void)state;
@@ -202,6 +282,8 @@ int main(void)
         cmocka_unit_test(a_flipped_bit_is_refused_or_is_another_batch),
         cmocka_unit_test(what_no_decoder_takes_is_not_written),
         cmocka_unit_test(a_command_too_large_or_too_new_is_not_written),
+        cmocka_unit_test(a_key_travels_in_an_envelope_around_a_command),
+        cmocka_unit_test(an_envelope_takes_sound_keys_and_commands_of_tasks_only),
         cmocka_unit_test(an_unknown_number_or_format_is_unsupported_not_damaged),
         cmocka_unit_test(a_batch_of_none_or_too_many_is_damaged),
     };

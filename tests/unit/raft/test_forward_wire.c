@@ -28,6 +28,12 @@ static const struct forward_message done = {
         .code = 0,
         .index = 259,
         .result = {.code = 0, .sequence = 7, .revision = INT64_MAX, .created = true}}};
+static const struct forward_message again = {
+    .kind = FRAME_WRITE_OUTCOME,
+    HEAD,
+    .outcome = {.code = 0,
+                .index = 1,
+                .result = {.code = 0, .sequence = 7, .revision = 2, .replayed = true}}};
 static const struct forward_message refused = {
     .kind = FRAME_WRITE_OUTCOME,
     HEAD,
@@ -61,6 +67,11 @@ static const struct frozen {
                     "\0\0\0\0\0\0\0\0\0"),
     FROZEN(never, "\x59" SESSION NUMBER "\x06\0\0\0\0"),
     FROZEN(full, "\x59" SESSION NUMBER "\x09\x07\0\0\0no?room"),
+    FROZEN(again, "\x59" SESSION NUMBER "\0"
+                  "\x01\0\0\0\0\0\0\0"
+                  "\0"
+                  "\x07\0\0\0\0\0\0\0"
+                  "\x02\0\0\0\0\0\0\0\x02"),
 };
 
 #define FROZEN_COUNT (sizeof frozen / sizeof frozen[0])
@@ -102,7 +113,8 @@ static void what_was_written_is_read(void **state)
         const struct result *a = &got.outcome.result;
         const struct result *b = &wanted->outcome.result;
         assert_true(a->code == b->code && a->sequence == b->sequence &&
-                    a->revision == b->revision && a->created == b->created);
+                    a->revision == b->revision && a->created == b->created &&
+                    a->replayed == b->replayed);
     }
     struct forward_message got;
     assert_int_equal(decode(&got, frozen[4].bytes, frozen[4].len), 0);

@@ -115,6 +115,28 @@ static void put_event(uint16_t type)
     end();
 }
 
+struct key_row {
+    uint64_t at_ms;
+    const char *scope;
+    const char *key;
+    uint8_t code;
+    uint64_t revision;
+    uint8_t created;
+};
+
+static void put_key(const struct key_row *row)
+{
+    begin(6);
+    buf_put_u64(&bytes, row->at_ms);
+    buf_put_text(&bytes, row->scope);
+    buf_put_text(&bytes, row->key);
+    buf_put(&bytes, "0123456789abcdef", 16);
+    buf_put_u8(&bytes, row->code);
+    buf_put_u64(&bytes, row->revision);
+    buf_put_u8(&bytes, row->created);
+    end();
+}
+
 static void put_end(void)
 {
     uint64_t count = record_count;
@@ -246,6 +268,54 @@ static void one_of_the_second_level_tells_it_and_who_drains(void **state)
     assert_refused(ERR_CORRUPT, "member");
 }
 
+static void keys_stand_last_in_the_order_of_their_time(void **state)
+{
+    (void)state;
+    static const struct key_row sound[] = {
+        {0, "", "a", 0, 9, 1},
+        {0, "bob", "a", 3, 3, 0}, /* exists */
+        {7, "", "!~", 2, 0, 0},   /* not found */
+        {7, "", "a", 0, 0, 0},    /* again, after the first was too old */
+    };
+    static const struct key_row unsound[] = {
+        {6, "", "a", 0, 9, 1},  /* before the one before it */
+        {78, "", "a", 0, 9, 1}, /* after the clock */
+        {7, "", "", 0, 9, 1},    {7, "", "a b", 0, 9, 1},
+        {7, "", "a", 4, 9, 0},   /* a conflict, which is not kept */
+        {7, "", "a", 19, 9, 0},  /* a key reused */
+        {7, "", "a", 200, 9, 0}, /* no code at all */
+        {7, "", "a", 0, 10, 0},  /* a revision to come */
+        {7, "", "a", 0, 0, 1},   {7, "", "a", 3, 9, 1},
+        {7, "", "a", 0, 9, 2},
+    };
+    put_head_2(2, 10, 10);
+    for (size_t i = 0; i < sizeof sound / sizeof *sound; i++) {
+        put_key(&sound[i]);
+    }
+    put_end();
+    assert_taken();
+    for (size_t i = 0; i < sizeof unsound / sizeof *unsound; i++) {
+        put_head_2(2, 10, 10);
+        put_key(&sound[2]);
+        put_key(&unsound[i]);
+        assert_refused(ERR_CORRUPT, "a damaged key, or out of order at byte 94");
+    }
+    put_head_2(2, 9, 10);
+    put_key(&sound[0]);
+    put_event(1);
+    assert_refused(ERR_CORRUPT, "a record out of order");
+    put_head(1, 10, 10); /* the first level has none */
+    put_key(&sound[0]);
+    assert_refused(ERR_CORRUPT, "a damaged key");
+    put_head(1, 1, 1);
+    put_setting("keys_max_count", 100);
+    assert_refused(ERR_UNSUPPORTED, "a setting that this build does not know");
+    put_head_2(2, 1, 1);
+    put_setting("keys_max_count", 100);
+    put_end();
+    assert_taken();
+}
+
 static void what_a_newer_build_wrote_is_unsupported_not_damaged(void **state)
 {
     (void)state;
@@ -258,7 +328,7 @@ static void what_a_newer_build_wrote_is_unsupported_not_damaged(void **state)
     put_event(999);
     assert_refused(ERR_UNSUPPORTED, "an event that this build does not know");
     put_head(1, 1, 1);
-    begin(6);
+    begin(7);
     end();
     assert_refused(ERR_UNSUPPORTED, "a record that this build does not know");
 }
@@ -468,6 +538,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(the_smallest_and_a_full_one_are_taken),
         CASE(one_of_the_second_level_tells_it_and_who_drains),
+        CASE(keys_stand_last_in_the_order_of_their_time),
         CASE(what_a_newer_build_wrote_is_unsupported_not_damaged),
         CASE(records_stand_in_their_order),
         CASE(numbers_that_cannot_be_are_refused),
