@@ -414,7 +414,10 @@ static void call_outcome(void *owner, const struct outcome *outcome)
 {
     struct call *call = owner;
     if (call_waited(call)) {
-        if (outcome->code == 0) {
+        bool unfit = node_unfit(call->api->node)[0] != '\0';
+        if (outcome->code == 0 && unfit) {
+            call_give_up(call, node_unfit(call->api->node)); /* not so elsewhere */
+        } else if (outcome->code == 0) {
             call->decided(call, &outcome->result);
         } else if (outcome->code == ERR_NOT_LEADER) {
             error_not_leader(call);
@@ -427,6 +430,15 @@ static void call_outcome(void *owner, const struct outcome *outcome)
         }
     }
     call_unref(call);
+}
+
+bool call_served(struct call *call)
+{
+    const char *unfit = node_unfit(call->api->node);
+    if (unfit[0] != '\0') {
+        reply_error(call, 503, "differs", "%s", unfit);
+    }
+    return unfit[0] == '\0';
 }
 
 bool call_writable(const struct call *call)

@@ -95,6 +95,10 @@ void call_wait(struct call *call);
  * call_unref(). */
 bool call_waited(struct call *call);
 
+/* This node serves what it has. False, and answered 503: its state differs from that of
+ * a majority. */
+bool call_served(struct call *call);
+
 /* A write can go on from here: this node leads, or hands writes on to who does. */
 bool call_writable(const struct call *call);
 

@@ -171,7 +171,9 @@ static void fresh_answer(struct fresh *fresh)
     if (call->api->stopping) {
         call->req->http1_is_persistent = 0;
     }
-    if (!wish.has_max_stale || confirmed || !fresh_refuse_stale(call, &wish)) {
+    bool served = call->route->handler == cluster_get || call_served(call);
+    if (served &&
+        (!wish.has_max_stale || confirmed || !fresh_refuse_stale(call, &wish))) {
         call->route->handler(call);
     }
     call_unref(call);

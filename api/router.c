@@ -284,6 +284,10 @@ static void router_run(struct call *call, const struct route *route)
     if (!access_allowed(call, route) || !promises_kept(call)) {
         return;
     }
+    if (route->access != ACCESS_PUBLIC && route->handler != cluster_get &&
+        !call_served(call)) {
+        return;
+    }
     if (route->leader == LEADER_FIRST && !leader_is_here(call)) {
         error_not_leader(call);
         return;

@@ -44,6 +44,10 @@ static int applier_one(struct applier *applier, uint64_t index, struct err *err)
     uint64_t term = entry->term;
     applier->applied = index;
     engine_applied(applier->engine, index);
+    if (applier->digests != NULL && digest_watch_wants(applier->digests, index)) {
+        digest_watch_note(applier->digests, index,
+                          registry_digest(fsm_registry(applier->fsm)));
+    }
     propose_applied(applier->propose, index, term, applier->results, count);
     return 0;
 }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "raft/clock.h"
+#include "raft/digest_watch.h"
 #include "raft/engine.h"
 #include "raft/fsm.h"
 #include "raft/propose.h"
@@ -18,6 +19,7 @@ struct applier {
     struct propose *propose;
     uint64_t applied; /* Raft index */
     struct result *results;
+    struct digest_watch *digests; /* notes the state at some indexes; may be NULL */
     struct clock_timer more;
     void *owner;
     void (*progressed)(void *owner); /* something was applied in this turn */

@@ -343,6 +343,11 @@ static void engine_timer_fired(struct clock_timer *timer)
         }
         return;
     }
+    if (engine->abstains) { /* all that a follower's or a candidate's timer is for */
+        clock_timer_start(engine->options.clock, &engine->timer,
+                          now + engine->options.election_timeout_ms);
+        return;
+    }
     bool due = raft_timeout(&engine->raft) <= now;
     if (due && engine->role == ENGINE_FOLLOWER && engine_sole_voter(engine) &&
         rule_on(RULE_SOLE_VOTER)) {
@@ -440,7 +445,8 @@ int engine_submit(struct engine *engine, enum entry_type type, struct bytes *pay
 void engine_elect_now(struct engine *engine)
 {
     if (engine->phase != ENGINE_RUNNING || engine->role == ENGINE_LEADER ||
-        raft_role(&engine->raft) != RAFT_VOTER || engine_sole_voter(engine)) {
+        engine->abstains || raft_role(&engine->raft) != RAFT_VOTER ||
+        engine_sole_voter(engine)) {
         return;
     }
     raft_set_election_timeout(&engine->raft, 1);
@@ -449,6 +455,11 @@ void engine_elect_now(struct engine *engine)
         raft_set_election_timeout(&engine->raft, engine->options.election_timeout_ms);
         engine_arm(engine);
     }
+}
+
+void engine_abstain(struct engine *engine, bool abstains)
+{
+    engine->abstains = abstains;
 }
 
 void engine_beat(struct engine *engine)

@@ -74,6 +74,10 @@ int engine_submit(struct engine *engine, enum entry_type type, struct bytes *pay
  * is harmless. Ignored by a leader and by who is no voter. */
 void engine_elect_now(struct engine *engine);
 
+/* Stand for no election from now on, nor take the lead that is given; or do so again.
+ * It goes on to vote and to acknowledge, and to lead if it leads. */
+void engine_abstain(struct engine *engine, bool abstains);
+
 /* As leader: tell the others at once how far the log is committed, not with the next
  * beat only. */
 void engine_beat(struct engine *engine);

@@ -50,6 +50,7 @@ struct engine {
 
     struct clock_timer timer;
     uint64_t tick_due_ms; /* leader (rule 8) */
+    bool abstains;        /* engine_abstain() */
 
     struct contact contact;
 };

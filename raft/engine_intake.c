@@ -137,7 +137,8 @@ int engine_receive(struct engine *engine, uint64_t from, const uint8_t *data,
     if (rv != 0) {
         return rv;
     }
-    if (engine->phase != ENGINE_RUNNING) {
+    if (engine->phase != ENGINE_RUNNING ||
+        (engine->abstains && message.raft.type == RAFT_TIMEOUT_NOW)) {
         message_close(&message);
         return 0;
     }

@@ -237,7 +237,10 @@ static void forward_decided(void *owner, const struct outcome *outcome)
 {
     struct favour *favour = owner;
     struct node *node = favour->node;
-    forward_tell(favour, outcome);
+    static const struct outcome unknown = {.code = ERR_OUTCOME_UNKNOWN,
+                                           .why = "the state of the leader differs"};
+    bool wrong = outcome->code == 0 && node->digests.differs;
+    forward_tell(favour, wrong ? &unknown : outcome);
     mem_free(favour);
     if (outcome->code == 0 && node->phase == NODE_PHASE_MEMBER) {
         clock_defer(node->options.clock, &node->forward.beat);

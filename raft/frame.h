@@ -46,6 +46,10 @@ enum frame_kind {
     /* raft/forward.c: a write handed on to the leader (64 is the ping) */
     FRAME_WRITE = 88,
     FRAME_WRITE_OUTCOME = 89,
+
+    /* raft/digest_watch.c: what state a node has at which index */
+    FRAME_DIGEST = 96,
+    FRAME_DIGEST_END = 99, /* the last number that is kept for it */
 };
 
 #endif

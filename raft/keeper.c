@@ -427,7 +427,8 @@ static uint64_t keeper_best(struct node *node, bool draining)
         if (members.rows[i].voter && id != node->identity.node_id &&
             keeper_drains(node, id) == draining &&
             engine_heard_age_ms(node->engine, id) <= recent &&
-            !engine_peer_full(node->engine, id) && match >= best_match) {
+            !engine_peer_full(node->engine, id) && !node_member_differs(node, id) &&
+            match >= best_match) {
             best = id;
             best_match = match;
         }
@@ -451,22 +452,27 @@ static void keeper_relieved(void *owner, const struct err *result)
 }
 
 /* A leader without room gives the lead to a voter that has some; one that drains, to
- * one that does not. */
+ * one that does not; one whose state differs, to any. */
 static void keeper_relieve(struct node *node)
 {
     struct keeper *keeper = &node->keeper;
     uint64_t now = node_now(node);
     bool full = store_full(node->store);
     bool drains = keeper_drains(node, node->identity.node_id);
-    if ((!full && !drains) || now < keeper->relieve_after_ms ||
+    bool differs = node->digests.differs;
+    if ((!full && !drains && !differs) || now < keeper->relieve_after_ms ||
         handover_holds(&node->handover)) {
         return;
     }
-    keeper->relieve_after_ms = now + KEEPER_RELIEVE_MS;
-    uint64_t to = drains ? keeper_best(node, false) : keeper_successor(node);
+    keeper->relieve_after_ms = now + (differs ? KEEPER_PAUSE_MS : KEEPER_RELIEVE_MS);
+    uint64_t to =
+        drains && !differs ? keeper_best(node, false) : keeper_successor(node);
     if (to != 0) {
         log_info("%s: %s: %s is to lead", node->options.name,
-                 full ? "the disk is full" : "this node drains", keeper_name(node, to));
+                 differs ? "the state differs"
+                 : full  ? "the disk is full"
+                         : "this node drains",
+                 keeper_name(node, to));
         (void)handover_start(&node->handover, to, keeper_relieved, node, NULL);
     }
 }
@@ -485,6 +491,11 @@ void keeper_look(struct node *node)
         if (engine_role(node->engine) != ENGINE_LEADER) {
             keeper_answer(node, ERR_NOT_LEADER, "this node leads no more");
         }
+        return;
+    }
+    if (node->digests.differs) { /* what it would do rests on its state */
+        keeper_release(node);
+        keeper_answer(node, ERR_UNAVAILABLE, node_unfit(node));
         return;
     }
     node->keeper.due = false;
@@ -509,6 +520,7 @@ static void keeper_ticked(struct clock_timer *timer)
     if (node->phase == NODE_PHASE_MEMBER) {
         keeper_dial(node);
         keeper_tell(node);
+        node_beat_digests(node);
         if (keeper_settled(node)) {
             keeper_relieve(node);
         }

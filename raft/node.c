@@ -79,8 +79,10 @@ static void node_engine_changed(void *owner)
 static enum propose_state node_door(const struct node *node)
 {
     bool held = handover_holds(&node->handover) || keeper_holds(node);
+    bool held_back = held || node->digests.differs; /* until another one leads */
     if (engine_role(node->engine) == ENGINE_LEADER) {
-        return engine_settled(node->engine) && !held ? PROPOSE_OPEN : PROPOSE_HOLDING;
+        return engine_settled(node->engine) && !held_back ? PROPOSE_OPEN
+                                                          : PROPOSE_HOLDING;
     }
     if (engine_leader(node->engine) == 0) {
         /* what waits is handed on, or answered, once it is known who leads */
@@ -150,12 +152,15 @@ static void node_progressed(void *owner)
 {
     struct node *node = owner;
     node_set_door(node);
+    node_look_digests(node);
     forward_applied(node);
     if (keeper_due(node)) {
         keeper_look(node);
     }
-    compaction_look(&node->compaction, node->applier.applied,
-                    transfer_sending(node->transfer));
+    if (!node->digests.differs) {
+        compaction_look(&node->compaction, node->applier.applied,
+                        transfer_sending(node->transfer));
+    }
     read_index_look(&node->reads);
 }
 
@@ -199,6 +204,7 @@ static void node_link_hello(void *owner, const struct hello *hello)
 {
     struct node *node = owner;
     forward_met(node, hello->node_id, hello->session);
+    node_meet_digests(node, hello->node_id, hello->session);
     if (!keeper_hello(node, hello)) {
         return;
     }
@@ -220,6 +226,9 @@ static void node_link_hello(void *owner, const struct hello *hello)
 static int node_member_frame(struct node *node, uint64_t from, const uint8_t *data,
                              size_t len, struct err *err)
 {
+    if (data[0] >= FRAME_DIGEST) {
+        return node_digest_frame(node, from, data, len, err);
+    }
     if (data[0] > FRAME_READ_END) {
         return forward_frame(node, from, data, len, err);
     }
@@ -287,7 +296,10 @@ static bool node_engine_send(void *owner, uint64_t to, struct bytes *frame)
 {
     struct node *node = owner;
     const struct acquaintance *other = acquaintances_find(&node->others, to);
-    return node->options.link != NULL &&
+    bool of_wrong_state =
+        node->digests.differs &&
+        (frame->data[0] == FRAME_SNAPSHOT || frame->data[0] == FRAME_SNAPSHOT_CHUNK);
+    return node->options.link != NULL && !of_wrong_state &&
            (other == NULL || !keeper_outdated(node, other)) &&
            node->options.link->ops->send(node->options.link, to, frame);
 }
@@ -355,6 +367,7 @@ static void node_loaded(void *owner, const struct err *err)
     node->applier.applied = PLANTED_OR(APPLY_AGAIN, index - 1, index);
     propose_covered(node->propose, index);
     engine_installed(node->engine);
+    node_renew_digests(node);
     forward_applied(node);
     node_wake(node);
 }
@@ -423,6 +436,7 @@ static void node_start_engine(struct node *node, struct store_found *found)
     handover_init(&node->handover, node->options.clock, node->engine,
                   options.election_timeout_ms, node_door_changed, node);
     node_start_reads(node);
+    node_start_digests(node);
     keeper_start(node);
 }
 

@@ -42,6 +42,9 @@ struct node_options {
     /* A write that comes while another node leads is handed on to it, not refused. */
     bool forward_writes;
     uint64_t segment_bytes; /* 0 = default */
+    /* Nodes compare their states at Raft indexes that are multiples of it; 0 = default.
+     */
+    uint64_t digest_every;
     /* A snapshot is taken when the log has so many bytes, and so many entries since the
      * last one; so many entries stay before it for peers a little behind.
      * snapshot_bytes 0: defaults for all three. */
@@ -104,6 +107,12 @@ struct node_status {
 };
 void node_status(struct node *node, struct node_status *out);
 
+/* Why this node serves nothing: its state differs from that of a majority. "": it does
+ * serve. Borrowed until the loop turns. */
+const char *node_unfit(const struct node *node);
+/* For tests: does it know of any two states that differ? */
+bool node_sees_difference(const struct node *node);
+
 /* Is there room on the disks for such a command? ERR_FULL: they are those of the leader
  * (this node) or of a majority, and only deletes are taken. */
 int node_room(struct node *node, enum command_type type, struct err *err);
@@ -120,6 +129,7 @@ struct node_member {
     bool self;
     bool reachable;   /* self, or a link to it is up */
     bool draining;    /* it is to lead only if no other can */
+    bool differs;     /* its state is not that of a majority, as far as is known here */
     bool disk_full;   /* leader only: as it said with its last answer; self: now */
     uint64_t match;   /* leader only: highest index known to be durable there */
     char reason[128]; /* why it is not reachable */

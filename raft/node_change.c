@@ -162,6 +162,10 @@ int node_transfer(struct node *node, const char *to, node_change_cb done, void *
     if (member == NULL) {
         return err_set(err, ERR_NOT_FOUND, "no member '%s'", to);
     }
+    if (node_member_differs(node, member->id)) {
+        return err_set(err, ERR_CONFLICT,
+                       "the state of '%s' differs from that of a majority", to);
+    }
     if (member->self || !member->voter) {
         return err_set(err, ERR_CONFLICT, "'%s' %s", to,
                        member->self ? "leads already" : "is a standby and cannot lead");

@@ -6,6 +6,7 @@
 #include "raft/acquaintance.h"
 #include "raft/applier.h"
 #include "raft/compaction.h"
+#include "raft/digest_watch.h"
 #include "raft/engine.h"
 #include "raft/forming.h"
 #include "raft/handover.h"
@@ -73,6 +74,17 @@ struct forward {
     struct clock_task beat;
 };
 
+/* This node's state beside that of the others (raft/node_digest.c). */
+struct node_digests {
+    struct digest_watch watch;
+    struct digest_finding finding; /* of the last comparison */
+    uint64_t told;                 /* newest index that all were told of */
+    uint64_t told_ms;
+    uint64_t open_told; /* newest index at which it was logged that nobody is right */
+    bool differs;       /* a majority has another state: this node serves nothing */
+    char why[256];
+};
+
 struct node {
     struct node_options options;
     char *name; /* the options' strings */
@@ -99,6 +111,7 @@ struct node {
     struct install install;
     struct transfer *transfer;
     struct read_index reads;
+    struct node_digests digests;
     struct acquaintances others;
     struct clock_task turn;
     struct node_watch *watches;
@@ -118,6 +131,17 @@ void node_introduce(struct node *node);     /* tell peers who it is, again */
 void node_leave(struct node *node);         /* a leader says that it was removed */
 
 void node_start_reads(struct node *node); /* raft/node_read.c; there is an engine */
+
+/* --- raft/node_digest.c; as a member */
+void node_start_digests(struct node *node);
+void node_look_digests(struct node *node); /* something was applied */
+void node_beat_digests(struct node *node);
+/* A hello of node `id`, before it is noted. */
+void node_meet_digests(struct node *node, uint64_t id, uint64_t session);
+int node_digest_frame(struct node *node, uint64_t from, const uint8_t *data, size_t len,
+                      struct err *err);
+void node_renew_digests(struct node *node); /* the state is a leader's snapshot now */
+bool node_member_differs(const struct node *node, uint64_t id);
 
 /* What the member `id` says of itself now; false if it was not heard since this node
  * started. Borrowed. */

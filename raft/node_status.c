@@ -253,6 +253,7 @@ size_t node_members(struct node *node, struct node_member *out, size_t capacity)
             .self = members->rows[i].id == node->identity.node_id,
             .match = engine_match(node->engine, members->rows[i].id),
             .disk_full = engine_peer_full(node->engine, members->rows[i].id),
+            .differs = node_member_differs(node, members->rows[i].id),
         };
         if (member.self) {
             member.disk_full = node->store != NULL && store_full(node->store);

@@ -16,13 +16,18 @@ static void reply_well(struct call *call)
 
 void cts_health(struct call *call)
 {
-    reply_well(call);
+    if (call_served(call)) {
+        reply_well(call);
+    }
 }
 
 void health_leader(struct call *call)
 {
     struct node_status status;
     node_status(call->api->node, &status);
+    if (!call_served(call)) {
+        return;
+    }
     if (status.role == NODE_LEADER) {
         reply_well(call);
         return;
@@ -40,6 +45,9 @@ void health_ready(struct call *call)
     node_status(call->api->node, &status);
     uint64_t lag_max =
         registry_setting(node_registry(call->api->node), SETTING_READY_LAG);
+    if (!call_served(call)) {
+        return;
+    }
     if (status.role == NODE_FORMING || !status.leader_known) {
         reply_error(call, 503, "no_leader", "%s",
                     status.trouble[0] != '\0' ? status.trouble : "no leader is known");

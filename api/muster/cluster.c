@@ -29,6 +29,9 @@ static void put_member(struct buf *out, const struct node_member *member)
         buf_printf(out, ",\"reason\":");
         jsontext_put_text(out, member->reason);
     }
+    if (member->differs) {
+        buf_printf(out, ",\"differs\":true");
+    }
     if (member->match > 0) {
         buf_printf(out, ",\"match\":%" PRIu64 ",\"disk_full\":%s", member->match,
                    member->disk_full ? "true" : "false");
@@ -43,6 +46,14 @@ static void put_leader(struct buf *out, const struct node_status *status)
     buf_printf(out, ",\"address\":");
     jsontext_put_text(out, status->leader_address);
     buf_printf(out, "}");
+}
+
+static void put_unfit(struct buf *out, const char *unfit)
+{
+    if (unfit[0] != '\0') {
+        buf_printf(out, ",\"unfit\":");
+        jsontext_put_text(out, unfit);
+    }
 }
 
 void cluster_get(struct call *call)
@@ -62,9 +73,11 @@ void cluster_get(struct call *call)
     jsontext_put_text(&body, status.name);
     buf_printf(&body,
                ",\"id\":\"%" PRIu64 "\",\"role\":\"%s\",\"term\":%" PRIu64
-               ",\"commit\":%" PRIu64 ",\"applied\":%" PRIu64 ",\"disk_full\":%s},",
+               ",\"commit\":%" PRIu64 ",\"applied\":%" PRIu64 ",\"disk_full\":%s",
                status.id, node_role_name(status.role), status.term, status.commit,
                status.applied, status.disk_full ? "true" : "false");
+    put_unfit(&body, node_unfit(call->api->node));
+    buf_printf(&body, "},");
     if (status.leader_known) {
         put_leader(&body, &status);
         buf_printf(&body, ",");

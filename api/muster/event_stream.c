@@ -97,7 +97,7 @@ static enum stream_step event_stream_next(struct stream_source *source, struct b
     if (stream->gone) {
         return STREAM_END;
     }
-    if (source->api->stopping) {
+    if (source->api->stopping || node_unfit(source->api->node)[0] != '\0') {
         return end_with(stream, out, "bye");
     }
     bool jumped = false;

@@ -43,7 +43,9 @@ static void show_members(const json_t *root)
         } else {
             table_put(&table, NULL);
         }
-        if (reachable && json_is_true(json_object_get(member, "draining"))) {
+        if (json_is_true(json_object_get(member, "differs"))) {
+            table_put(&table, "its state differs");
+        } else if (reachable && json_is_true(json_object_get(member, "draining"))) {
             table_put(&table, "reachable, drains");
         } else {
             table_put(&table, reachable ? "reachable" : answer_text(member, "reason"));
@@ -63,6 +65,10 @@ static void show_cluster(const json_t *root)
         &table, "%s, %s, term %" JSON_INTEGER_FORMAT "%s", answer_text(node, "name"),
         answer_text(node, "role"), answer_number(node, "term"),
         json_is_true(json_object_get(node, "disk_full")) ? ", its disk is full" : "");
+    if (answer_text(node, "unfit")[0] != '\0') {
+        table_put(&table, "unfit");
+        table_put(&table, answer_text(node, "unfit"));
+    }
     cluster_put_lead(&table, root);
     table_print(&table, stdout);
     table_close(&table);

@@ -113,6 +113,7 @@ static struct node_options sim_node_options(struct sim_node *member, const char 
         .heartbeat_ms = world->heartbeat_ms,
         .replace_after_ms = world->replace_after_ms,
         .segment_bytes = world->segment_bytes,
+        .digest_every = 50,
         .snapshot_bytes = world->snapshot_bytes,
         .snapshot_entries = world->snapshot_entries,
         .snapshot_trailing = world->snapshot_trailing,
@@ -407,6 +408,10 @@ void sim_node_observe(struct sim_node *member)
         struct node_status status;
         node_status(member->node, &status);
         sim_node_check(member, truth_cluster(world->truth, status.cluster_id));
+    }
+    if (node_sees_difference(
+            member->node)) { /* truth_state() would have seen it first */
+        world_break(world, "%s: calls a state different that is not", member->name);
     }
     member->commit = commit;
     sim_node_observe_applied(member, engine);

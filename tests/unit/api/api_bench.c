@@ -46,6 +46,11 @@ void node_status(struct node *node, struct node_status *out)
     *out = node->status;
 }
 
+const char *node_unfit(const struct node *node)
+{
+    return node->unfit != NULL ? node->unfit : "";
+}
+
 size_t node_members(struct node *node, struct node_member *out, size_t capacity)
 {
     assert(capacity >= 2);

@@ -33,6 +33,7 @@ struct node {
     char asked[80]; /* the last change of the cluster: "add n4" */
     node_change_cb change_done;
     void *change_owner;
+    const char *unfit;        /* NULL: it serves */
     struct read_waiter *read; /* waits to be confirmed */
     size_t reads;             /* that were asked for */
 };

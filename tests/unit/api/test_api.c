@@ -199,6 +199,47 @@ static void readiness_needs_a_leader_and_little_lag(void **state)
     expect(bench, "GET /v1/health", NULL, 200);
 }
 
+static void a_node_whose_state_differs_serves_nothing_and_says_so(void **state)
+{
+    struct bench *bench = *state;
+    struct answer answer;
+    static const char *const refused[] = {
+        "GET /v1/tasks",         "GET /v1/status",       "GET /v1/events",
+        "GET /v1/events/stream", "GET /v1/snapshot",     "GET /v1/tasks?min_index=0",
+        "GET /v1/health",        "GET /v1/health/ready", "GET /v1/health/leader",
+        "POST /v1/tasks",        "DELETE /v1/tasks/a",   "POST /v1/cluster/transfer",
+    };
+    bench->node.unfit = "the state differs";
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        bench_exchange(bench, refused[i], refused[i][0] == 'P' ? A : NULL, 0, &answer);
+        assert_int_equal(answer.status, 503);
+        assert_said(&answer, "the state differs");
+        buf_close(&answer.body);
+    }
+    bench_exchange(bench, "GET /v1/cluster", NULL, 0, &answer);
+    assert_int_equal(answer.status, 200);
+    assert_non_null(strstr((const char *)answer.body.data, "\"unfit\":\"the state "));
+    buf_close(&answer.body);
+    expect(bench, "GET /v1/version", NULL, 200);
+}
+
+/* What it applied is not what the others have. */
+static void the_outcome_of_a_state_that_differs_is_not_told(void **state)
+{
+    struct bench *bench = *state;
+    struct client client;
+    struct answer answer;
+    client_open(bench, &client);
+    client_ask(&client, "POST /v1/tasks", A);
+    bench_wait(bench, bench_proposed);
+    bench->node.unfit = "the state differs";
+    bench_decide(bench, 0);
+    client_answer(bench, &client, &answer);
+    assert_int_equal(answer.status, 504);
+    buf_close(&answer.body);
+    client_close(&client);
+}
+
 static void a_read_says_how_fresh_it_is_if_that_is_known(void **state)
 {
     struct bench *bench = *state;
@@ -610,6 +651,8 @@ int main(void)
         TEST(what_the_leader_s_door_refuses_has_the_status_it_has_there),
         TEST(a_follower_judges_the_form_of_a_post_first_and_looks_nothing_up),
         TEST(readiness_needs_a_leader_and_little_lag),
+        TEST(a_node_whose_state_differs_serves_nothing_and_says_so),
+        TEST(the_outcome_of_a_state_that_differs_is_not_told),
         TEST(a_read_says_how_fresh_it_is_if_that_is_known),
         TEST(members_are_shown_with_why_they_are_not_reached),
         TEST(a_full_disk_takes_deletes_only),

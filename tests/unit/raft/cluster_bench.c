@@ -166,6 +166,7 @@ void bench_start(struct bench_node *node)
         .level = node->level,
         .snapshot_bytes = UINT64_MAX, /* the log stays whole */
         .segment_bytes = SEGMENT_BYTES,
+        .digest_every = BENCH_DIGEST_EVERY,
         .forward_writes = bench->forward_writes,
         .owner = node,
         .failed = bench_failed,

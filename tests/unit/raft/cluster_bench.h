@@ -17,6 +17,7 @@
 #define BENCH_NODES        3
 #define BENCH_ELECTION_MS  1000
 #define BENCH_HEARTBEAT_MS 100
+#define BENCH_DIGEST_EVERY 50
 
 struct bench_node {
     struct cluster_bench *bench;
