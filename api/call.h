@@ -22,6 +22,7 @@
 struct api;
 struct call;
 struct fresh;
+struct page;
 struct route;
 
 #define CALL_QUERY_MAX   16
@@ -58,6 +59,7 @@ struct call {
     struct task_match match; /* what its task must be like: api/terms.h */
     call_outcome_cb decided;
     void *arg;           /* of the handler, in the request's pool, or NULL */
+    struct page *page;   /* api/page.c: what part of a list is asked for, or NULL */
     struct fresh *fresh; /* api/fresh.c: waits before its handler runs, else NULL */
     /* Until the outcome, then until the client has taken the answer. */
     struct clock_timer timer;

@@ -7,6 +7,7 @@
 
 #include "api/error.h"
 #include "api/fresh.h"
+#include "api/page.h"
 #include "api/reply.h"
 #include "api/server_internal.h"
 
@@ -197,13 +198,8 @@ static bool access_allowed(struct call *call, const struct route *route)
 /* --- what this build does not keep
  * ------------------------------------------------------------- */
 
-/* Promises of spec/muster.md 4 and 5: whoever asks for one must not be answered as if
- * it had been kept. */
-static const char *const read_promises[] = {
-    "per_page",
-    "next_token",
-    "prefix",
-};
+/* Promises of spec/muster.md 4: whoever asks for one must not be answered as if it had
+ * been kept. */
 static const struct {
     const char *header;
     const char *shown;
@@ -213,19 +209,6 @@ static const struct {
     {"if-none-match", "If-None-Match on a write", true},
     {"idempotency-key", "Idempotency-Key", false},
 };
-
-static bool read_promises_kept(struct call *call)
-{
-    for (size_t i = 0; i < sizeof read_promises / sizeof *read_promises; i++) {
-        if (call->param_count > 0 && call_query(call, read_promises[i], NULL, 0) > 0) {
-            char what[32];
-            snprintf(what, sizeof what, "?%s", read_promises[i]);
-            error_unsupported(call, what);
-            return false;
-        }
-    }
-    return true;
-}
 
 static bool write_promises_kept(struct call *call)
 {
@@ -242,11 +225,8 @@ static bool write_promises_kept(struct call *call)
 
 static bool promises_kept(struct call *call)
 {
-    if (call->route->access == ACCESS_PUBLIC) {
-        return true;
-    }
-    return call->route->method == METHOD_GET ? read_promises_kept(call)
-                                             : write_promises_kept(call);
+    return call->route->access == ACCESS_PUBLIC || call->route->method == METHOD_GET ||
+           write_promises_kept(call);
 }
 
 /* --- dispatch
@@ -296,7 +276,9 @@ static void router_run(struct call *call, const struct route *route)
         return;
     }
     if (route->method == METHOD_GET && route->access != ACCESS_PUBLIC) {
-        fresh_run(call);
+        if (page_judge(call)) {
+            fresh_run(call);
+        }
     } else {
         route->handler(call);
     }

@@ -23,6 +23,7 @@
 #include "api/call.h"
 #include "api/muster/events.h"
 #include "api/fresh.h"
+#include "api/page.h"
 #include "api/refusal.h"
 #include "api/reply.h"
 #include "api/router.h"
@@ -322,6 +323,7 @@ int api_start(struct api **out, const struct api_options *options, struct err *e
     api->hosts = copy_list(options->hosts, options->host_count);
     api->proxies = copy_list(options->trusted_proxies, options->trusted_proxy_count);
     api->last_work = &api->work;
+    page_open(api);
     api->drain = (struct clock_timer){.fire = api_drain_over, .owner = api};
     if (api->options.max_connections == 0) {
         api->options.max_connections = LIMIT_CONNECTIONS;
@@ -405,6 +407,7 @@ void api_stop(struct api *api, uint64_t drain_ms, void (*stopped)(void *owner),
     refusal_stop(api);
     event_streams_stop(api);
     fresh_stop(api);
+    page_stop(api);
     if (api->connections != NULL) {
         clock_timer_start(api->options.clock, &api->drain,
                           clock_now_ms(api->options.clock) + drain_ms);

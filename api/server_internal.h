@@ -5,6 +5,7 @@
 
 #include <h2o.h>
 
+#include "api/page.h"
 #include "api/server.h"
 #include "base/limits.h"
 
@@ -44,6 +45,7 @@ struct api {
     struct event_stream *event_streams; /* api/muster/event_stream.c */
     size_t event_stream_count;
     struct fsm_watch feed;
+    struct page_room pages;
     struct await_room *awaits; /* api/await.c; NULL: it serves no node yet */
     bool stopping;
     bool drained; /* stopping, and nothing new may wait for an outcome */

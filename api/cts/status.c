@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/error.h"
+#include "api/page.h"
 #include "api/reply.h"
 #include "api/router.h"
 #include "api/server_internal.h"
@@ -40,33 +41,70 @@ static bool status_filter(struct call *call, struct status_filter *filter)
     return true;
 }
 
+struct status_walk {
+    struct status_filter filter;
+    struct page *page;
+};
+
+/* Task names and `next_token` are members of one object. So a task of that name comes
+ * last of all, on the page that has no token. */
+static const char token_name[] = "next_token";
+
+static bool is_token_name(const struct page *page, const struct task *task)
+{
+    return page->paged && task->name_len == strlen(token_name) &&
+           memcmp(task->name, token_name, task->name_len) == 0;
+}
+
+/* The walk is at the end of the list. */
+static void status_put_last(struct stream_source *source, struct buf *out)
+{
+    struct status_walk *walk = source->arg;
+    struct page *page = walk->page;
+    const struct task *task =
+        registry_task(source->frozen, token_name, strlen(token_name));
+    bool more = page->shown > 0;
+    page->left = 1;
+    if (page->paged && task != NULL &&
+        page_step(page, task, status_json_matches(task, &walk->filter)) == PAGE_SHOW) {
+        buf_put(out, ",", more ? 1 : 0);
+        status_json_put_entry(out, task, &walk->filter);
+    }
+}
+
 static enum stream_step status_next(struct stream_source *source, struct buf *out)
 {
-    const struct status_filter *filter = source->arg;
+    struct status_walk *walk = source->arg;
+    struct page *page = walk->page;
     const struct task *task = registry_task_next(&source->cursor);
-    if (task == NULL) {
-        buf_put_u8(out, '}');
-        return STREAM_END;
-    }
-    if (!status_json_matches(task, filter)) {
+    bool fits = task != NULL && !is_token_name(page, task) &&
+                status_json_matches(task, &walk->filter);
+    switch (page_step(page, task, fits)) {
+    case PAGE_SKIP:
         return STREAM_SKIPPED;
+    case PAGE_SHOW:
+        status_json_put_entry(out, task, &walk->filter);
+        return STREAM_ITEM;
+    case PAGE_END:
+        break;
     }
-    status_json_put_entry(out, task, filter);
-    return STREAM_ITEM;
+    if (task == NULL) {
+        status_put_last(source, out);
+    }
+    page_put_next(source, page, task, out);
+    buf_put_u8(out, '}');
+    return STREAM_END;
 }
 
 void cts_status_tasks(struct call *call)
 {
-    struct status_filter *filter = h2o_mem_alloc_pool(&call->req->pool, sizeof *filter);
-    if (!status_filter(call, filter)) {
+    struct status_walk *walk = h2o_mem_alloc_pool(&call->req->pool, sizeof *walk);
+    struct stream_source source = {.next = status_next};
+    if (!status_filter(call, &walk->filter) || !page_begin(call, &source)) {
         return;
     }
-    struct stream_source source = {
-        .frozen = registry_freeze(call_registry(call)),
-        .next = status_next,
-        .arg = filter,
-    };
-    registry_task_seek(source.frozen, 0, &source.cursor);
+    walk->page = source.arg;
+    source.arg = walk;
     buf_init(&source.head);
     buf_put_u8(&source.head, '{');
     stream_start(call, &source);

@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "api/error.h"
+#include "api/page.h"
 #include "api/reply.h"
 #include "api/router.h"
 #include "api/server_internal.h"
@@ -57,22 +58,29 @@ static const struct registry *call_registry(const struct call *call)
 
 static enum stream_step tasks_next(struct stream_source *source, struct buf *out)
 {
+    struct page *page = source->arg;
     const struct task *task = registry_task_next(&source->cursor);
-    if (task == NULL) {
-        buf_printf(out, "]}");
-        return STREAM_END;
+    switch (page_step(page, task, true)) {
+    case PAGE_SKIP:
+        return STREAM_SKIPPED;
+    case PAGE_SHOW:
+        task_json_put(out, task);
+        return STREAM_ITEM;
+    case PAGE_END:
+        break;
     }
-    task_json_put(out, task);
-    return STREAM_ITEM;
+    buf_put_u8(out, ']');
+    page_put_next(source, page, task, out);
+    buf_put_u8(out, '}');
+    return STREAM_END;
 }
 
 void cts_tasks_list(struct call *call)
 {
-    struct stream_source source = {
-        .frozen = registry_freeze(call_registry(call)),
-        .next = tasks_next,
-    };
-    registry_task_seek(source.frozen, 0, &source.cursor);
+    struct stream_source source = {.next = tasks_next};
+    if (!page_begin(call, &source)) {
+        return;
+    }
     buf_init(&source.head);
     buf_printf(&source.head, "{\"request_id\":");
     jsontext_put_text(&source.head, call->request_id);

@@ -23,6 +23,8 @@
 #define LIMIT_WAIT_MS             600000 /* ?wait */
 #define LIMIT_WAIT_DEFAULT_MS     300000 /* ?index without ?wait */
 #define LIMIT_LONG_POLLS          1024   /* requests that wait for a change */
+#define LIMIT_PAGE_SETS           8      /* listings whose next pages are held */
+#define LIMIT_PAGE_MS             30000  /* of one, from its first page on */
 
 /* Tasks */
 #define LIMIT_NAME_BYTES 128

@@ -177,12 +177,54 @@ def test_if_none_match_is_304_until_the_task_changes(node):
     assert node.call("GET", "/v1/tasks/a", headers={"If-None-Match": etag}).status == 200
 
 
-def test_a_promise_that_cannot_be_kept_is_501(node):
-    node.call("POST", "/v1/tasks", task_body("a", ""))
-    for query in ("per_page=5", "next_token=x", "prefix=a"):
-        answer = node.call("GET", f"/v1/tasks?{query}")
-        assert answer.status == 501 and query.split("=")[0] in message(answer)
-    assert node.tasks()["a"]["enabled"] is True
+def pages(node, path, key, between):
+    """Every page of that list, `between` called after each; all answers but the last have
+    a token."""
+    found, token = [], ""
+    while token is not None:
+        answer = node.call("GET", f"{path}{token and '&next_token=' + token}")
+        assert answer.status == 200, answer
+        body = answer.json
+        token = body.pop("next_token", None)
+        found.append(body[key] if key else body)
+        between()
+    return found
+
+
+def test_pages_are_one_view_while_all_changes(node):
+    for number in range(25):
+        node.call("POST", "/v1/tasks", task_body(f"t{number}", ""))
+    before = node.call("GET", "/v1/tasks").json["tasks"]
+    states = node.call("GET", "/v1/status/tasks").json
+    some = [task for task in before if task["name"].startswith("t1")]
+    assert len(some) == 11
+    numbers = iter(range(25))
+
+    def between():
+        number = next(numbers, 0)
+        node.call("PATCH", f"/v1/tasks/t{24 - number}", {"enabled": False})
+        node.call("DELETE", f"/v1/tasks/t{23 - number}")
+        node.call("POST", "/v1/tasks", task_body(f"new{number}", ""))
+
+    state_pages = pages(node, "/v1/status/tasks?per_page=4", None, lambda: None)
+    assert [len(page) for page in state_pages] == [4, 4, 4, 4, 4, 4, 1]
+    assert {name: state for page in state_pages for name, state in page.items()} == states
+    some_pages = pages(node, "/v1/tasks?per_page=4&prefix=t1", "tasks", lambda: None)
+    assert [task for page in some_pages for task in page] == some
+    task_pages = pages(node, "/v1/tasks?per_page=10", "tasks", between)
+    assert [len(page) for page in task_pages] == [10, 10, 5]
+    assert [task for page in task_pages for task in page] == before
+
+
+def test_a_token_of_another_process_is_410(node):
+    for name in ("a", "b"):
+        node.call("POST", "/v1/tasks", task_body(name, ""))
+    token = node.call("GET", "/v1/tasks?per_page=1").json["next_token"]
+    node.restart()
+    answer = node.call("GET", f"/v1/tasks?next_token={token}")
+    assert answer.status == 410 and "only the node that began it" in message(answer)
+    assert answer.json["code"] == "gone"
+    assert node.call("GET", "/v1/tasks?next_token=x").status == 400
 
 
 def test_index_grows_with_each_change_and_is_the_change_s_own(node):
