@@ -133,9 +133,6 @@ static void fresh_refuse(struct call *call, const char *text)
 {
     struct err err;
     err_set(&err, ERR_UNAVAILABLE, "%s", text);
-    if (call->api->stopping) {
-        call->req->http1_is_persistent = 0;
-    }
     error_reply(call, &err);
 }
 
@@ -168,9 +165,6 @@ static void fresh_answer(struct fresh *fresh)
     bool confirmed = wish.consistent && !fresh->waited;
     clock_timer_stop(call->api->options.clock, &call->timer);
     fresh_free(fresh);
-    if (call->api->stopping) {
-        call->req->http1_is_persistent = 0;
-    }
     bool served = call->route->handler == cluster_get || call_served(call);
     if (served &&
         (!wish.has_max_stale || confirmed || !fresh_refuse_stale(call, &wish))) {

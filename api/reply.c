@@ -243,6 +243,9 @@ void reply_begin(struct call *call, int status, size_t bytes, enum reply_type ty
     h2o_req_t *req = call->req;
     assert(call_open(call));
     call->answered = true;
+    if (call->api->leaving) {
+        req->http1_is_persistent = 0;
+    }
     req->res.status = status;
     req->res.reason = status_reason(status);
     h2o_vector_reserve(&req->pool, &req->res.headers, HEADERS_MOST);

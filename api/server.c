@@ -2,9 +2,15 @@
 /* Listener, connections, and the end of them.
  *
  *   SERVING ──api_stop()──▶ DRAINING ──nothing left, or drain over──▶ closed and freed
+ *      └──api_leave()──▶ LEAVING ──api_stop()──┘
  *
- * h2o 2.2 has no graceful end for HTTP/1: when draining, each connection's reading side
- * is shut down, so that an idle one ends at once and a busy one after its answer.
+ * Leaving, it serves on, but every answer ends its connection. A balancer that takes
+ * the node out in the meantime (raft/retire.c) has no connection left that it would
+ * send a request on just when it ends.
+ *
+ * h2o 2.2 has no graceful end for HTTP/1: when draining, an idle connection's reading
+ * side is shut down, so that it ends at once; a busy one, also with half a request,
+ * ends with its answer.
  *
  * Failure modes: a client that reads slowly or not at all holds its own connection and,
  * of a long answer, one frozen root; it is cut by the drain at the latest. */
@@ -32,10 +38,13 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-#define API_BACKLOG 512
+#define API_BACKLOG    512
+#define API_WATCHED_MS 60000 /* balancers ask more often */
+
 struct connection {
     uv_tcp_t tcp; /* first: h2o closes it by its own pointer */
     struct api *api;
+    h2o_socket_t *socket; /* NULL: not handed to h2o */
     struct connection *next;
     struct connection **slot;
     char peer[INET6_ADDRSTRLEN]; /* its address; an IPv4 one always as IPv4 */
@@ -64,9 +73,6 @@ static int api_on_request(h2o_handler_t *super, h2o_req_t *req)
         req->http1_is_persistent = 0;
         reply_error(call, status, err_code_name(err.code), "%s", err.text);
     } else {
-        if (api->stopping) {
-            req->http1_is_persistent = 0;
-        }
         router_dispatch(call);
     }
     return 0;
@@ -161,9 +167,9 @@ static void api_on_connection(uv_stream_t *listener, int status)
         return;
     }
     uv_tcp_nodelay(&connection->tcp, 1);
-    h2o_socket_t *socket =
+    connection->socket =
         h2o_uv_socket_create((uv_stream_t *)&connection->tcp, connection_closed);
-    h2o_accept(&api->accept, socket);
+    h2o_accept(&api->accept, connection->socket);
 }
 
 static void connection_shutdown(struct connection *connection, int how)
@@ -172,6 +178,13 @@ static void connection_shutdown(struct connection *connection, int how)
     if (uv_fileno((uv_handle_t *)&connection->tcp, &fd) == 0) {
         shutdown(fd, how);
     }
+}
+
+/* Nothing of a request has come: h2o keeps its bytes until it is answered. */
+static bool connection_idle(const struct connection *connection)
+{
+    return connection->socket == NULL || connection->socket->input == NULL ||
+           connection->socket->input->size == 0;
 }
 
 /* --- start
@@ -394,16 +407,38 @@ static void api_listener_closed(uv_handle_t *handle)
     api_settle(api);
 }
 
+void api_leave(struct api *api)
+{
+    api->leaving = true;
+}
+
+bool api_watched(const struct api *api)
+{
+    return api->health_asked_ms != 0 &&
+           clock_now_ms(api->options.clock) - api->health_asked_ms < API_WATCHED_MS;
+}
+
+static void api_end_connections(struct api *api)
+{
+    for (struct connection *at = api->connections; at != NULL; at = at->next) {
+        if (connection_idle(at)) {
+            connection_shutdown(at, SHUT_RD);
+        }
+    }
+    for (struct call *call = api->calls; call != NULL; call = call->next) {
+        call->req->http1_is_persistent = 0; /* also where an answer has begun */
+    }
+}
+
 void api_stop(struct api *api, uint64_t drain_ms, void (*stopped)(void *owner),
               void *owner)
 {
     assert(!api->stopping);
+    api->leaving = true;
     api->stopping = true;
     api->stopped = stopped;
     api->stopped_owner = owner;
-    for (struct connection *at = api->connections; at != NULL; at = at->next) {
-        connection_shutdown(at, SHUT_RD);
-    }
+    api_end_connections(api);
     refusal_stop(api);
     event_streams_stop(api);
     fresh_stop(api);

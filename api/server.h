@@ -44,6 +44,14 @@ int api_serve(struct api *api, struct node *node, struct err *err);
 /* The address it is bound to, "127.0.0.1:41234". Borrowed. */
 const char *api_address(const struct api *api);
 
+/* This node is about to stop: it says that it is not ready, and each connection ends
+ * with its next answer; so none is idle, and ended, just when a request comes on it.
+ * All is answered as before. */
+void api_leave(struct api *api);
+
+/* Whoever sends requests by health (a balancer) has asked within the last minute. */
+bool api_watched(const struct api *api);
+
 /* Stop: no new connections, requests under way are finished for at most `drain_ms`,
  * then `stopped` is called (later) and the api is gone. */
 void api_stop(struct api *api, uint64_t drain_ms, void (*stopped)(void *owner),

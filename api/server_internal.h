@@ -47,6 +47,8 @@ struct api {
     struct fsm_watch feed;
     struct page_room pages;
     struct await_room *awaits; /* api/await.c; NULL: it serves no node yet */
+    uint64_t health_asked_ms;  /* for a balancer, when last; 0: never */
+    bool leaving;              /* api_leave() */
     bool stopping;
     bool drained; /* stopping, and nothing new may wait for an outcome */
     bool listener_open;

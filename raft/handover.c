@@ -2,7 +2,7 @@
 /*   IDLE ──start──▶ DRAINING ──all is applied──▶ MOVING ──leads no more──▶ LANDING
  *    ▲ ▲               └──── too late ──────────────┴── nobody took it        │
  *    │ └──────────────────────── done ◀──────────────────────┘                │
- *    └── 5 s, or a new start ── LATE ◀── done ◀── a leader is known, too late ┘
+ *    └── in time, or a new start ── LATE ◀── done ◀── leader known, too late ┘
  *
  * Each phase before it is done has at most two election timeouts. Leadership lost while
  * draining is as good as given away. */
@@ -11,25 +11,34 @@
 #include <assert.h>
 
 #define HANDOVER_POLL_MS 5
-#define HANDOVER_LATE_MS 5000 /* balancers and clients have learnt of it by then */
+#define HANDOVER_LATE_MS 5000 /* at least; clients have learnt of it by then */
 
 static void handover_move(struct handover *handover, enum handover_phase to)
 {
     handover->phase = to;
-    handover->limit_ms =
-        clock_now_ms(handover->clock) + 2 * (uint64_t)handover->election_timeout_ms;
+    handover->limit_ms = clock_now_ms(handover->options.clock) +
+                         2 * (uint64_t)handover->options.election_timeout_ms;
+}
+
+/* Twice a notice, and a bit. */
+static uint64_t handover_late_ms(const struct handover *handover)
+{
+    uint64_t noticed = 3 * handover->options.notice_ms;
+    return noticed > HANDOVER_LATE_MS ? noticed : HANDOVER_LATE_MS;
 }
 
 static void handover_end(struct handover *handover, const struct err *result)
 {
     handover->phase = HANDOVER_IDLE;
-    clock_timer_stop(handover->clock, &handover->timer);
+    clock_timer_stop(handover->options.clock, &handover->timer);
     if (result->code == ERR_NONE) {
         handover->phase = HANDOVER_LATE;
-        handover->limit_ms = clock_now_ms(handover->clock) + HANDOVER_LATE_MS;
-        clock_timer_start(handover->clock, &handover->timer, handover->limit_ms);
+        handover->given_ms = clock_now_ms(handover->options.clock);
+        handover->limit_ms = handover->given_ms + handover_late_ms(handover);
+        clock_timer_start(handover->options.clock, &handover->timer,
+                          handover->limit_ms);
     }
-    handover->changed(handover->owner);
+    handover->options.changed(handover->options.owner);
     handover->done(handover->done_owner, result);
 }
 
@@ -46,7 +55,7 @@ static void handover_fail(struct handover *handover, enum err_code code,
  * entries. */
 static void handover_drain(struct handover *handover, bool late)
 {
-    struct engine *engine = handover->engine;
+    struct engine *engine = handover->options.engine;
     struct err err;
     uint64_t last = engine_last(engine);
     if (engine_applied_index(engine) == last &&
@@ -66,8 +75,8 @@ static void handover_drain(struct handover *handover, bool late)
 void handover_look(struct handover *handover)
 {
     static const struct err done = {.code = ERR_NONE};
-    struct engine *engine = handover->engine;
-    bool late = clock_now_ms(handover->clock) >= handover->limit_ms;
+    struct engine *engine = handover->options.engine;
+    bool late = clock_now_ms(handover->options.clock) >= handover->limit_ms;
     bool leads = engine_role(engine) == ENGINE_LEADER;
     switch (handover->phase) {
     case HANDOVER_IDLE:
@@ -98,24 +107,18 @@ static void handover_poll(struct clock_timer *timer)
     struct handover *handover = timer->owner;
     if (handover->phase == HANDOVER_LATE) {
         handover->phase = HANDOVER_IDLE;
-        handover->changed(handover->owner);
+        handover->options.changed(handover->options.owner);
         return;
     }
-    clock_timer_start(handover->clock, timer,
-                      clock_now_ms(handover->clock) + HANDOVER_POLL_MS);
+    clock_timer_start(handover->options.clock, timer,
+                      clock_now_ms(handover->options.clock) + HANDOVER_POLL_MS);
     handover_look(handover);
 }
 
-void handover_init(struct handover *handover, struct clock *clock,
-                   struct engine *engine, uint32_t election_timeout_ms,
-                   void (*changed)(void *owner), void *owner)
+void handover_init(struct handover *handover, const struct handover_options *options)
 {
     *handover = (struct handover){
-        .clock = clock,
-        .engine = engine,
-        .election_timeout_ms = election_timeout_ms,
-        .changed = changed,
-        .owner = owner,
+        .options = *options,
         .timer = {.fire = handover_poll, .owner = handover},
     };
 }
@@ -126,7 +129,7 @@ void handover_stop(struct handover *handover)
         handover_fail(handover, ERR_OUTCOME_UNKNOWN, "this node stops");
     }
     handover->phase = HANDOVER_IDLE;
-    clock_timer_stop(handover->clock, &handover->timer);
+    clock_timer_stop(handover->options.clock, &handover->timer);
 }
 
 int handover_start(struct handover *handover, uint64_t to, handover_cb done,
@@ -135,16 +138,16 @@ int handover_start(struct handover *handover, uint64_t to, handover_cb done,
     if (handover_holds(handover)) {
         return err_set(err, ERR_CONFLICT, "the lead is being given away already");
     }
-    if (engine_role(handover->engine) != ENGINE_LEADER) {
+    if (engine_role(handover->options.engine) != ENGINE_LEADER) {
         return err_set(err, ERR_NOT_LEADER, "this node does not lead");
     }
     handover->to = to;
     handover->done = done;
     handover->done_owner = owner;
     handover_move(handover, HANDOVER_DRAINING);
-    handover->changed(handover->owner);
-    clock_timer_start(handover->clock, &handover->timer,
-                      clock_now_ms(handover->clock)); /* not from inside */
+    handover->options.changed(handover->options.owner);
+    clock_timer_start(handover->options.clock, &handover->timer,
+                      clock_now_ms(handover->options.clock)); /* not from inside */
     return 0;
 }
 
@@ -157,4 +160,19 @@ bool handover_holds(const struct handover *handover)
 bool handover_hands_on(const struct handover *handover)
 {
     return handover->phase != HANDOVER_IDLE;
+}
+
+bool handover_shares(const struct handover *handover)
+{
+    return handover_holds(handover) ||
+           (handover->phase == HANDOVER_LATE &&
+            clock_now_ms(handover->options.clock) <
+                handover->given_ms + handover->options.notice_ms);
+}
+
+uint64_t handover_noticed_ms(const struct handover *handover)
+{
+    return handover->phase == HANDOVER_LATE
+               ? handover->given_ms + 2 * handover->options.notice_ms
+               : 0;
 }

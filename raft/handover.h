@@ -25,23 +25,27 @@ enum handover_phase {
     HANDOVER_LATE,
 };
 
-struct handover {
+struct handover_options {
     struct clock *clock;
     struct engine *engine;
     uint32_t election_timeout_ms;
+    uint64_t notice_ms;           /* what balancers need to notice who takes writes */
     void (*changed)(void *owner); /* what is asked below may have another answer now */
     void *owner;
+};
+
+struct handover {
+    struct handover_options options;
     enum handover_phase phase;
     uint64_t to;
     uint64_t limit_ms;
+    uint64_t given_ms; /* LATE: since when */
     struct clock_timer timer;
     handover_cb done;
     void *done_owner;
 };
 
-void handover_init(struct handover *handover, struct clock *clock,
-                   struct engine *engine, uint32_t election_timeout_ms,
-                   void (*changed)(void *owner), void *owner);
+void handover_init(struct handover *handover, const struct handover_options *options);
 void handover_stop(struct handover *handover); /* `done` with ERR_OUTCOME_UNKNOWN */
 
 /* Give the lead to voter `to`; `done` is called once, later. ERR_NOT_LEADER;
@@ -54,6 +58,14 @@ bool handover_holds(const struct handover *handover);
 
 /* Writes are to be handed on if another node leads. */
 bool handover_hands_on(const struct handover *handover);
+
+/* Balancers may send writes here as well as to the leader. For a while after the lead
+ * is given away this is so, that they find the new leader before the old one says that
+ * it is not: there is no moment without a node that takes writes. */
+bool handover_shares(const struct handover *handover);
+
+/* When whoever noticed that has also noticed its end; 0: no lead was given away. */
+uint64_t handover_noticed_ms(const struct handover *handover);
 
 /* Something was applied, or the role changed: go on if it can. */
 void handover_look(struct handover *handover);

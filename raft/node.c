@@ -38,6 +38,7 @@
 #include "raft/identity.h"
 #include "raft/keeper.h"
 #include "raft/membership.h"
+#include "raft/retire.h"
 #include "raft/snapshot.h"
 #include "raft/store/store.h"
 #include "raft/transfer.h"
@@ -84,12 +85,13 @@ static enum propose_state node_door(const struct node *node)
         return engine_settled(node->engine) && !held_back ? PROPOSE_OPEN
                                                           : PROPOSE_HOLDING;
     }
+    bool gave_away = handover_hands_on(&node->handover);
     if (engine_leader(node->engine) == 0) {
         /* what waits is handed on, or answered, once it is known who leads */
-        return held ? PROPOSE_HOLDING : PROPOSE_CLOSED;
+        return held || gave_away ? PROPOSE_HOLDING : PROPOSE_CLOSED;
     }
-    bool hands_on = node->options.forward_writes || handover_hands_on(&node->handover);
-    return hands_on ? PROPOSE_RELAYING : PROPOSE_CLOSED;
+    return node->options.forward_writes || gave_away ? PROPOSE_RELAYING
+                                                     : PROPOSE_CLOSED;
 }
 
 void node_set_door(struct node *node)
@@ -433,8 +435,15 @@ static void node_start_engine(struct node *node, struct store_found *found)
     node_start_compaction(node);
     vigil_start(&node->vigil, node->options.clock, node->engine, options.id,
                 options.election_timeout_ms);
-    handover_init(&node->handover, node->options.clock, node->engine,
-                  options.election_timeout_ms, node_door_changed, node);
+    handover_init(&node->handover,
+                  &(struct handover_options){
+                      .clock = node->options.clock,
+                      .engine = node->engine,
+                      .election_timeout_ms = options.election_timeout_ms,
+                      .notice_ms = node->options.notice_ms,
+                      .changed = node_door_changed,
+                      .owner = node,
+                  });
     node_start_reads(node);
     node_start_digests(node);
     keeper_start(node);
@@ -706,6 +715,7 @@ void node_stop(struct node *node, void (*stopped)(void *owner), void *owner)
     node->stopped = stopped;
     node->stopped_owner = owner;
     clock_defer_cancel(node->options.clock, &node->turn);
+    retire_stop(node);
     forward_stop(node);
     propose_stop(node->propose);
     if (!quiet) {

@@ -41,6 +41,8 @@ struct node_options {
     uint32_t level;
     /* A write that comes while another node leads is handed on to it, not refused. */
     bool forward_writes;
+    /* What those who send requests by health need to notice a change of it. */
+    uint64_t notice_ms;
     uint64_t segment_bytes; /* 0 = default */
     /* Nodes compare their states at Raft indexes that are multiples of it; 0 = default.
      */
@@ -63,6 +65,14 @@ int node_start(struct node **out, const struct node_options *options, struct err
 /* Stop for good; `stopped` is called later and the node is gone. Waiting proposals are
  * answered ERR_OUTCOME_UNKNOWN or ERR_NOT_LEADER first. */
 void node_stop(struct node *node, void (*stopped)(void *owner), void *owner);
+
+/* This node is about to stop: the lead is given away, also if it comes back. With
+ * `wait` the node then goes on serving until balancers have noticed (notice_ms): that
+ * it is not ready, and of a leader before that, who leads now. `done` is called once,
+ * later; node_retire_now(): soon. A leader that nobody relieves is done likewise, after
+ * a while. Nothing is waited for if there are no other members. */
+void node_retire(struct node *node, bool wait, void (*done)(void *owner), void *owner);
+void node_retire_now(struct node *node);
 
 const struct registry *node_registry(const struct node *node);
 struct fsm *node_fsm(struct node *node); /* to subscribe to changes */
@@ -100,6 +110,9 @@ struct node_status {
     uint64_t lag;
     uint32_t level;    /* feature level of the cluster, as it is applied here */
     bool handing_over; /* leader: it is giving the lead away */
+    /* It leads, or has just given the lead away and hands on what comes: writes may be
+     * sent here. */
+    bool takes_writes;
     bool disk_full;
     /* Leader: fewer than a majority of the voters have room on their disks. */
     bool majority_full;

@@ -85,6 +85,17 @@ struct node_digests {
     char why[256];
 };
 
+/* The wait before the stop (raft/retire.c). */
+struct retire {
+    bool waits;         /* for balancers to notice */
+    bool giving;        /* a handover of its own is under way */
+    uint64_t giving_ms; /* it tries to give the lead away until then ... */
+    uint64_t until_ms;  /* ... and goes on serving until then at least */
+    struct clock_timer timer;
+    void (*done)(void *owner);
+    void *owner;
+};
+
 struct node {
     struct node_options options;
     char *name; /* the options' strings */
@@ -105,6 +116,7 @@ struct node {
     struct keeper keeper;
     uint32_t level; /* the highest feature level it knows */
     struct forward forward;
+    struct retire retire;
     uint64_t session;
     uint64_t found_last; /* last index of the log as it was opened */
     struct compaction compaction;

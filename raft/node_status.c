@@ -198,6 +198,7 @@ void node_status(struct node *node, struct node_status *out)
     out->lag = node_lag(node, out);
     out->level = registry_level(fsm_registry(node->fsm));
     out->handing_over = out->role == NODE_LEADER && handover_holds(&node->handover);
+    out->takes_writes = out->role == NODE_LEADER || handover_shares(&node->handover);
     out->disk_full = node->store != NULL && store_full(node->store);
     out->majority_full = out->role == NODE_LEADER && node_majority_full(node);
     if (out->leader_known) {

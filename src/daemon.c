@@ -36,6 +36,7 @@ struct daemon {
     struct node *node;
     size_t running; /* parts started; parts[running - 1] is the last */
     bool stopping;
+    bool retiring; /* serve_retired() will come */
     int exit_code;
 };
 
@@ -196,6 +197,7 @@ static int node_part_start(struct daemon *daemon, struct err *err)
         .peer_count = config->cluster_peers.count,
         .election_timeout_ms = (uint32_t)(config->cluster_election_timeout / MS_NS),
         .heartbeat_ms = (uint32_t)(config->cluster_heartbeat / MS_NS),
+        .notice_ms = (uint64_t)config->listen_drain / MS_NS,
         .forward_writes = strcmp(config->cluster_follower_writes, "forward") == 0,
         .replace_after_ms = (uint32_t)(config->cluster_replace_after / MS_NS),
         .owner = daemon,
@@ -254,26 +256,20 @@ static void serve_stop_api(struct daemon *daemon)
     api_stop(daemon->api, DAEMON_DRAIN_MS, api_gone, daemon);
 }
 
-static void serve_gave_lead_away(void *owner, const struct err *result)
+static void serve_retired(void *owner)
 {
-    if (result->code != ERR_NONE) {
-        log_warn("the lead is not given away: %s", result->text);
-    }
-    serve_stop_api(owner);
+    struct daemon *daemon = owner;
+    daemon->retiring = false;
+    serve_stop_api(daemon);
 }
 
-/* Nobody has to wait for an election: a leader gives the lead away first, and its
- * clients are answered by a node that knows who has it. */
+/* Nobody has to wait for an election, and no request comes to a node that has gone: the
+ * lead is given away, and balancers notice that this node is no longer ready. */
 static void serve_stop(struct daemon *daemon)
 {
-    struct err err;
-    if (node_transfer(daemon->node, "", serve_gave_lead_away, daemon, &err) == 0) {
-        return;
-    }
-    if (err.code != ERR_NOT_LEADER) {
-        log_info("the lead is not given away: %s", err.text);
-    }
-    serve_stop_api(daemon);
+    daemon->retiring = true;
+    api_leave(daemon->api);
+    node_retire(daemon->node, api_watched(daemon->api), serve_retired, daemon);
 }
 
 static const struct daemon_part parts[] = {
@@ -320,6 +316,12 @@ static void daemon_stop(struct daemon *daemon)
 static void daemon_signal(uv_signal_t *handle, int number)
 {
     struct daemon *daemon = handle->data;
+    if (daemon->retiring) {
+        log_info("second signal: not waiting for balancers");
+        daemon->retiring = false; /* the next one does not wait at all */
+        node_retire_now(daemon->node);
+        return;
+    }
     if (daemon->stopping) {
         log_warn("second signal: ending at once");
         _exit(128 + number);

@@ -69,7 +69,8 @@ def test_the_status_of_no_task_is_404(two):
 
 
 def test_health(shared):
-    for path in ("/v1/health", "/health", "/v1/health/leader", "/v1/health/ready"):
+    for path in ("/v1/health", "/health", "/v1/health/leader", "/v1/health/ready",
+                 "/v1/health/writes"):
         answer = shared.call("GET", path)
         assert (answer.status, answer.body) == (200, b"{}\n")
         head = shared.call("HEAD", path)

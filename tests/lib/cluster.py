@@ -52,7 +52,7 @@ class Node:
         config = {
             "node": {"name": name, "data_dir": str(self.data)},
             "cluster": {"name": "test", "expect": len(peers) + 1, "peers": list(peers)},
-            "listen": {"address": "127.0.0.1:0"},
+            "listen": {"address": "127.0.0.1:0", "drain": "0s"},  # no balancer to wait for
         }
         if peer:
             config["listen"]["peer"] = peer
@@ -175,14 +175,19 @@ class Node:
 
 
 class Cluster:
-    def __init__(self, folder, count=3, settings=None):
-        ports = free_ports(count)
-        addresses = [f"127.0.0.1:{port}" for port in ports]
-        self.nodes = [
-            Node(pathlib.Path(folder) / f"n{n + 1}", f"n{n + 1}", addresses[n],
-                 [other for other in addresses if other != addresses[n]], settings)
-            for n in range(count)
-        ]
+    """With `fixed` the API's addresses stay what they are, as a balancer needs it."""
+
+    def __init__(self, folder, count=3, settings=None, fixed=False):
+        ports = free_ports(2 * count)
+        addresses = [f"127.0.0.1:{port}" for port in ports[:count]]
+        self.nodes = []
+        for n in range(count):
+            own = {block: dict(values) for block, values in (settings or {}).items()}
+            if fixed:
+                own.setdefault("listen", {})["address"] = f"127.0.0.1:{ports[count + n]}"
+            self.nodes.append(
+                Node(pathlib.Path(folder) / f"n{n + 1}", f"n{n + 1}", addresses[n],
+                     [other for other in addresses if other != addresses[n]], own))
 
     def __enter__(self):
         return self

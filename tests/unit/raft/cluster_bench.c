@@ -167,6 +167,7 @@ void bench_start(struct bench_node *node)
         .snapshot_bytes = UINT64_MAX, /* the log stays whole */
         .segment_bytes = SEGMENT_BYTES,
         .digest_every = BENCH_DIGEST_EVERY,
+        .notice_ms = bench->notice_ms,
         .forward_writes = bench->forward_writes,
         .owner = node,
         .failed = bench_failed,

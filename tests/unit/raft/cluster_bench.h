@@ -39,6 +39,7 @@ struct cluster_bench {
     uint64_t seed;
     uint64_t wire_bytes; /* of frames that the links took so far */
     uint64_t wire_largest;
+    uint64_t notice_ms;
     bool forward_writes; /* of who is started from now on */
     size_t decided[3];   /* writes: done, never happened, unknown */
 };
