@@ -68,6 +68,7 @@ static struct call *call_begin(struct api *api, h2o_req_t *req)
     call->api = api;
     call->req = req;
     call->name = "";
+    call->actor = "";
     call->started_ms = clock_now_ms(api->options.clock);
     call->head = h2o_memis(req->method.base, req->method.len, H2O_STRLIT("HEAD"));
     call->next = api->calls;
@@ -454,7 +455,7 @@ void call_propose(struct call *call, struct command *command, call_outcome_cb de
         return;
     }
     command->request_id = text_of(call->request_id);
-    command->actor = text_of("");
+    command->actor = text_of(call->actor);
     call->decided = decided;
     call->level = command_needs(command);
     int rv = call->api->drained

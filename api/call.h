@@ -44,6 +44,7 @@ struct call {
     const struct route *route;
     uint64_t started_ms;
     uint64_t sequence; /* X-Muster-Index; 0: the registry's, as it is answered */
+    const char *actor; /* the name of its token, "" if none; the api's */
     bool head;         /* HEAD: headers only */
     bool sized;        /* the request says how long its body is */
     bool answered;     /* an answer is on its way */

@@ -73,6 +73,7 @@ struct header {
 #define HEADER(shown, lower) {shown, lower, sizeof lower - 1}
 static const struct header headers[] = {
     [REPLY_ALLOW] = HEADER("Allow", "allow"),
+    [REPLY_AUTHENTICATE] = HEADER("WWW-Authenticate", "www-authenticate"),
     [REPLY_ETAG] = HEADER("ETag", "etag"),
     [REPLY_LEADER] = HEADER("X-Muster-Leader", "x-muster-leader"),
     [REPLY_LEADER_ADDRESS] =

@@ -9,6 +9,7 @@
 
 enum reply_name {
     REPLY_ALLOW,
+    REPLY_AUTHENTICATE,
     REPLY_ETAG,
     REPLY_LEADER,
     REPLY_LEADER_ADDRESS,

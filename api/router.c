@@ -3,8 +3,8 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
+#include "api/access.h"
 #include "api/error.h"
 #include "api/fresh.h"
 #include "api/page.h"
@@ -103,98 +103,6 @@ static const struct route *router_find(struct call *call)
     return NULL;
 }
 
-/* --- who may come in (DESIGN 13)
- * ---------------------------------------------------------------- */
-
-/* The host of "host:port" or "[v6]:port". */
-static h2o_iovec_t host_of(h2o_iovec_t authority)
-{
-    size_t len = authority.len;
-    if (len > 0 && authority.base[0] == '[') {
-        const char *close = memchr(authority.base, ']', len);
-        return close != NULL ? h2o_iovec_init(authority.base,
-                                              (size_t)(close - authority.base) + 1)
-                             : authority;
-    }
-    const char *colon = memchr(authority.base, ':', len);
-    return h2o_iovec_init(authority.base,
-                          colon != NULL ? (size_t)(colon - authority.base) : len);
-}
-
-static bool host_is(h2o_iovec_t host, const char *name)
-{
-    return host.len == strlen(name) && strncasecmp(host.base, name, host.len) == 0;
-}
-
-/* 127.x.y.z; the text is not terminated. */
-static bool host_is_loopback_number(h2o_iovec_t host)
-{
-    bool number = host.len > 4 && memcmp(host.base, "127.", 4) == 0;
-    for (size_t i = 4; number && i < host.len; i++) {
-        number = host.base[i] == '.' || (host.base[i] >= '0' && host.base[i] <= '9');
-    }
-    return number;
-}
-
-static bool host_allowed(const struct api *api, h2o_iovec_t host)
-{
-    if (host_is(host, "localhost") || host_is(host, "[::1]") ||
-        host_is_loopback_number(host)) {
-        return true;
-    }
-    for (size_t i = 0; i < api->options.host_count; i++) {
-        if (host_is(host, api->hosts[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* A page in a browser must not write through a node it can reach: its Origin is not
- * ours; and a name that an attacker's resolver points at loopback is no name of ours.
- */
-static bool write_allowed(struct call *call)
-{
-    h2o_iovec_t authority = call->req->input.authority;
-    h2o_iovec_t origin = call_header(call, "origin");
-    if (origin.len > 0) {
-        const char *scheme = memmem(origin.base, origin.len, "://", 3);
-        size_t skip = scheme != NULL ? (size_t)(scheme - origin.base) + 3 : origin.len;
-        if (origin.len - skip != authority.len ||
-            strncasecmp(origin.base + skip, authority.base, authority.len) != 0) {
-            reply_error(call, 403, "origin",
-                        "writes from other origins are refused: Origin is '%.*s', this "
-                        "is '%.*s'",
-                        (int)origin.len, origin.base, (int)authority.len,
-                        authority.base);
-            return false;
-        }
-    }
-    if (call->api->loopback && !host_allowed(call->api, host_of(authority))) {
-        reply_error(
-            call, 403, "host",
-            "writes on a loopback listener need a loopback name as Host, or one "
-            "of listen.hosts: '%.*s' is neither",
-            (int)authority.len, authority.base);
-        return false;
-    }
-    return true;
-}
-
-static bool access_allowed(struct call *call, const struct route *route)
-{
-    switch (route->access) {
-    case ACCESS_PUBLIC:
-    case ACCESS_READ:
-        return true;
-    case ACCESS_WRITE:
-    case ACCESS_RUN:
-    case ACCESS_OPERATE:
-        return write_allowed(call);
-    }
-    return false;
-}
-
 /* --- what this build does not keep
  * ------------------------------------------------------------- */
 
@@ -261,7 +169,7 @@ static bool body_sized(struct call *call)
 static void router_run(struct call *call, const struct route *route)
 {
     call->route = route;
-    if (!access_allowed(call, route) || !promises_kept(call)) {
+    if (!access_allowed(call, route->access) || !promises_kept(call)) {
         return;
     }
     if (route->access != ACCESS_PUBLIC && route->handler != cluster_get &&

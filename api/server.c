@@ -335,6 +335,11 @@ int api_start(struct api **out, const struct api_options *options, struct err *e
     api->cluster_name = mem_strdup(options->cluster_name);
     api->hosts = copy_list(options->hosts, options->host_count);
     api->proxies = copy_list(options->trusted_proxies, options->trusted_proxy_count);
+    api->tokens = mem_array(options->token_count, sizeof *api->tokens);
+    if (options->token_count > 0) {
+        memcpy(api->tokens, options->tokens,
+               options->token_count * sizeof *api->tokens);
+    }
     api->last_work = &api->work;
     page_open(api);
     api->drain = (struct clock_timer){.fire = api_drain_over, .owner = api};
@@ -373,6 +378,7 @@ static void api_freed(uv_handle_t *handle)
     for (size_t i = 0; i < api->options.trusted_proxy_count; i++) {
         mem_free(api->proxies[i]);
     }
+    mem_free(api->tokens);
     mem_free(api->hosts);
     mem_free(api->proxies);
     mem_free(api->version);

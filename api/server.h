@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "access/token.h"
 #include "base/err.h"
 #include "json/task_json.h"
 #include "raft/clock.h"
@@ -32,6 +33,8 @@ struct api_options {
     uint32_t max_connections_address;   /* 0 = LIMIT_CONNECTIONS_ADDRESS */
     const char *const *trusted_proxies; /* addresses without a limit of their own */
     size_t trusted_proxy_count;
+    const struct token *tokens; /* none: everybody may do everything */
+    size_t token_count;
 };
 
 /* Bind; nothing is accepted yet. Strings are copied. ERR_INVALID: no such address;

@@ -29,6 +29,7 @@ struct api {
     char *cluster_name;
     char **hosts;
     char **proxies;
+    struct token *tokens;
     bool loopback; /* the listener is */
     struct connection *connections;
     size_t connection_count;

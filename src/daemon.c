@@ -130,6 +130,11 @@ static uint32_t daemon_connections(const struct config *config)
 static int api_part_start(struct daemon *daemon, struct err *err)
 {
     const struct config *config = daemon->config;
+    struct token tokens[TOKENS_MAX];
+    size_t token_count = 0;
+    if (config_tokens(config, tokens, &token_count, err) != 0) {
+        return (int)err->code;
+    }
     struct api_options options = {
         .loop = &daemon->loop,
         .clock = daemon->clock,
@@ -148,6 +153,8 @@ static int api_part_start(struct daemon *daemon, struct err *err)
         .max_connections_address = (uint32_t)config->limits_connections_per_address,
         .trusted_proxies = (const char *const *)config->limits_trusted_proxies.items,
         .trusted_proxy_count = config->limits_trusted_proxies.count,
+        .tokens = tokens,
+        .token_count = token_count,
     };
     return api_start(&daemon->api, &options, err);
 }
@@ -350,6 +357,22 @@ static void daemon_prepare_process(void)
     }
 }
 
+static void daemon_warn(const struct config *config)
+{
+    if (!config->listen_insecure) {
+        return;
+    }
+    if (config->access_tokens.count == 0) {
+        log_warn("listen.insecure is set and there are no access.tokens: whoever "
+                 "reaches %s can change every task",
+                 config->listen_address);
+    } else {
+        log_warn("listen.insecure is set: tokens and tasks go to and from %s, and "
+                 "between the nodes, as anybody on the way can read them",
+                 config->listen_address);
+    }
+}
+
 int daemon_run(const struct config *config)
 {
     struct daemon daemon = {.config = config};
@@ -357,10 +380,7 @@ int daemon_run(const struct config *config)
     daemon_prepare_process();
     uv_loop_init(&daemon.loop);
     daemon_watch_signals(&daemon);
-    if (config->listen_insecure) {
-        log_warn("listen.insecure is set: whoever reaches %s can change every task",
-                 config->listen_address);
-    }
+    daemon_warn(config);
     while (daemon.running < PART_COUNT) {
         if (parts[daemon.running].start(&daemon, &err) != 0) {
             log_error("cannot start: %s: %s", parts[daemon.running].name, err.text);

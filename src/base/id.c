@@ -7,8 +7,8 @@
 #include <string.h>
 #include <sys/random.h>
 
-/* Requests under 256 bytes are never cut short by the kernel once it has entropy. */
-static void id_random(void *out, size_t len)
+/* Requests up to 256 bytes are never cut short by the kernel once it has entropy. */
+void id_random(void *out, size_t len)
 {
     ssize_t got = 0;
     do {

@@ -3,9 +3,13 @@
 #ifndef BASE_ID_H
 #define BASE_ID_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define ID_UUID_SIZE 37 /* 36 characters and the terminator */
+
+/* `len` random bytes, at most 256. */
+void id_random(void *out, size_t len);
 
 /* Not 0 and below 2^63, so that every JSON reader and signed column can hold it. */
 uint64_t id_random_63(void);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "access/token.h"
 #include "base/mem.h"
 #include "cli/client.h"
 #include "cli/commands.h"
@@ -23,6 +24,7 @@ enum {
     OPTION_OUTPUT = 'o',
     OPTION_HELP = '?',
     OPTION_TIMEOUT = 256,
+    OPTION_TOKEN,
     OPTION_APPROVE,
     OPTION_FORCE,
     OPTION_AFTER,
@@ -42,6 +44,9 @@ static const struct {
     {0,
      {"timeout", OPTION_TIMEOUT, "DURATION", 0,
       "How long to look for a node that does it (" TIMEOUT_DEFAULT ")", 0}},
+    {0,
+     {"token-file", OPTION_TOKEN, "FILE", 0,
+      "Show the nodes the token in FILE, else the one in MUSTER_TOKEN", 0}},
     {0,
      {"output", OPTION_OUTPUT, "table|json", 0,
       "For people, or what the server answered, as it did", 0}},
@@ -69,6 +74,7 @@ struct reading {
     struct command_arguments arguments;
     const char *address;
     const char *timeout;
+    const char *token_file;
     struct argp *parser;
     const char *name;
     int code; /* CLI_EXIT_OK so far */
@@ -116,6 +122,9 @@ static error_t read_option(int key, char *value, struct argp_state *state)
         return 0;
     case OPTION_TIMEOUT:
         reading->timeout = value;
+        return 0;
+    case OPTION_TOKEN:
+        reading->token_file = value;
         return 0;
     case OPTION_OUTPUT:
         return read_output(reading, value);
@@ -186,6 +195,50 @@ static int read_address(struct reading *reading, struct client *client)
     return reading->code;
 }
 
+/* The file's first line; NULL after `refuse`. */
+static char *read_token_file(struct reading *reading)
+{
+    char text[TOKEN_SECRET_MAX + 2];
+    FILE *file = fopen(reading->token_file, "r");
+    size_t len = file != NULL ? fread(text, 1, sizeof text - 1, file) : 0;
+    bool failed = file == NULL || ferror(file) != 0;
+    if (failed) {
+        err_set(&reading->err, ERR_IO, "--token-file %s: %s", reading->token_file,
+                strerror(errno));
+        reading->code = CLI_EXIT_FAILED;
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+    text[len] = '\0';
+    return failed ? NULL : mem_strndup(text, strcspn(text, "\r\n"));
+}
+
+static int read_token(struct reading *reading, struct client *client)
+{
+    const char *environment = getenv("MUSTER_TOKEN");
+    if (reading->token_file != NULL) {
+        client->token = read_token_file(reading);
+    } else if (environment != NULL && environment[0] != '\0') {
+        client->token = mem_strdup(environment);
+    }
+    if (client->token == NULL) {
+        return reading->code;
+    }
+    size_t len = strlen(client->token);
+    bool sound = len > 0 && len <= TOKEN_SECRET_MAX;
+    for (size_t i = 0; i < len; i++) {
+        sound = sound && client->token[i] > ' ' && client->token[i] < 127;
+    }
+    if (!sound) {
+        const char *from =
+            reading->token_file != NULL ? reading->token_file : "MUSTER_TOKEN";
+        refuse(reading, "a token is 1 to 1024 visible ASCII characters, not what is in",
+               from);
+    }
+    return reading->code;
+}
+
 /* All of argv; the code of `reading` tells. */
 static void read_all(struct reading *reading, struct client *client, int argc,
                      char **argv)
@@ -197,7 +250,7 @@ static void read_all(struct reading *reading, struct client *client, int argc,
         refuse(reading, "the command line cannot be read:", argv[argc - 1]);
     } else if (reading->arguments.count < command->least) {
         refuse(reading, "what is missing is", command->arguments);
-    } else if (read_timeout(reading, client) == 0) {
+    } else if (read_timeout(reading, client) == 0 && read_token(reading, client) == 0) {
         read_address(reading, client);
     }
 }
@@ -257,6 +310,7 @@ int command_start(const struct command *command, int argc, char **argv)
     if (code != CLI_EXIT_OK) {
         complain(argv[0], &reading.err);
     }
+    mem_free(client.token);
     mem_free(doc);
     return code;
 }

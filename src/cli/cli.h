@@ -35,6 +35,7 @@ void cli_serve_close(struct cli_serve *serve); /* removes the temporary folder *
 
 /* Commands that read their own options; an exit code, after the reason was printed. */
 int cli_validate(int argc, char **argv);
+int cli_token_create(int argc, char **argv);
 int cli_snapshot_verify(int argc, char **argv);
 int cli_snapshot_restore(int argc, char **argv);
 

@@ -70,7 +70,7 @@ static int try_body(void *arg, const void *data, size_t len, struct err *err)
 static void try_send(struct try *try, const char *address, struct http_answer *answer)
 {
     const struct client_request *request = try->request;
-    const char *headers[3] = {NULL};
+    const char *headers[4] = {NULL};
     size_t header_count = 0;
     uint64_t now = now_ms();
     uint64_t left = try->deadline_ms > now ? try->deadline_ms - now : 1;
@@ -82,6 +82,12 @@ static void try_send(struct try *try, const char *address, struct http_answer *a
         headers[header_count++] = "Content-Type: application/json";
     }
     headers[header_count++] = accept;
+    char *token = try->client->token != NULL
+                      ? mem_printf("Authorization: Bearer %s", try->client->token)
+                      : NULL;
+    if (token != NULL) {
+        headers[header_count++] = token;
+    }
     struct http_request sent = {
         .method = request->method != NULL ? request->method : "GET",
         .url = url,
@@ -104,6 +110,7 @@ static void try_send(struct try *try, const char *address, struct http_answer *a
         sent.idle_timeout_ms = READ_SILENCE_MS;
     }
     http_wait(&sent, answer);
+    mem_free(token);
     mem_free(accept);
     mem_free(url);
 }

@@ -20,6 +20,7 @@
 struct client {
     struct nodes nodes;
     uint64_t timeout_ms; /* for one request, all tries together */
+    char *token; /* owned; what is shown to the nodes, or NULL */
 };
 
 struct client_request {

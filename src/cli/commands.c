@@ -134,6 +134,11 @@ static const struct command commands[] = {
      .arguments = "FILE --config FILE",
      .program = cli_snapshot_restore,
      .summary = "make a saved snapshot the first node of a new cluster, offline"},
+    {.noun = "token",
+     .verb = "create",
+     .arguments = "NAME --allow CLASS,CLASS",
+     .program = cli_token_create,
+     .summary = "make a token, and the line of a configuration that lets it in"},
     {.noun = "version", .program = version, .summary = "the version"},
 };
 

@@ -135,9 +135,9 @@ static int check_listener(const struct config *config, const struct listener *li
     }
     if (address_kind(host) != ADDRESS_LOOPBACK && !config->listen_insecure) {
         return bad(config, listener->path, err,
-                   "'%.64s' is not a loopback address, and there is neither TLS nor a "
-                   "password: set listen.insecure to true to allow that in a network "
-                   "you trust",
+                   "'%.64s' is not a loopback address, and there is no TLS: what goes "
+                   "over the network can be read there. Set listen.insecure to true to "
+                   "allow that in a network you trust",
                    listener->address);
     }
     return 0;
@@ -298,6 +298,40 @@ static int check_proxies(const struct config *config, struct err *err)
     return 0;
 }
 
+int config_tokens(const struct config *config, struct token tokens[TOKENS_MAX],
+                  size_t *count, struct err *err)
+{
+    const char *path = "access.tokens";
+    *count = config->access_tokens.count;
+    if (*count > TOKENS_MAX) {
+        return bad(config, path, err, "there are %zu tokens; at most %d are read",
+                   *count, TOKENS_MAX);
+    }
+    for (size_t i = 0; i < *count; i++) {
+        struct err why;
+        if (token_parse(&tokens[i], config->access_tokens.items[i], &why) != 0) {
+            return bad(config, path, err, "token %zu: %s", i + 1, why.text);
+        }
+        for (size_t other = 0; other < i; other++) {
+            if (strcmp(tokens[i].name, tokens[other].name) == 0 ||
+                memcmp(tokens[i].digest, tokens[other].digest, TOKEN_DIGEST_BYTES) ==
+                    0) {
+                return bad(config, path, err,
+                           "'%s' and '%s' have the same name or the same digest",
+                           tokens[other].name, tokens[i].name);
+            }
+        }
+    }
+    return 0;
+}
+
+static int check_tokens(const struct config *config, struct err *err)
+{
+    struct token tokens[TOKENS_MAX];
+    size_t count = 0;
+    return config_tokens(config, tokens, &count, err);
+}
+
 /* CTS's `port` names the API's port alone. */
 static void apply_port(struct config *config)
 {
@@ -329,6 +363,9 @@ int config_check(struct config *config, struct err *err)
     }
     if (rv == 0) {
         rv = check_proxies(config, err);
+    }
+    if (rv == 0) {
+        rv = check_tokens(config, err);
     }
     if (rv == 0 && config->buffer_period_min > config->buffer_period_max) {
         config->buffer_period_max = config->buffer_period_min; /* spec/cts.md 5.1 */

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "access/token.h"
 #include "base/err.h"
 
 #define CONFIG_FILES_MAX 64
@@ -58,6 +59,10 @@ int config_check(struct config *config, struct err *err);
 
 /* The file that gave the value of "cluster.expect", or NULL. Borrowed. */
 const char *config_origin(const struct config *config, const char *path);
+
+/* Read access.tokens. ERR_INVALID with file, key and what would be right. */
+int config_tokens(const struct config *config, struct token tokens[TOKENS_MAX],
+                  size_t *count, struct err *err);
 
 /* Give a text member another value; copies it. */
 void config_replace(char **member, const char *value);
