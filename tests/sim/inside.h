@@ -12,12 +12,14 @@
 #include "lib/sim_disk.h"
 #include "lib/sim_network.h"
 #include "raft/node.h"
+#include "sim/history.h"
 #include "sim/transcript.h"
 #include "sim/truth.h"
 #include "sim/world.h"
 
 #define NODES_MAX 5
 
+struct draft;
 struct world;
 
 /*   DOWN ──sim_node_start()──▶ UP ──sim_node_end()──▶ DYING ──taken apart──▶ DOWN
@@ -73,6 +75,8 @@ struct world {
     struct sim_network *network;
     struct transcript *transcript;
     struct truth *truth;
+    struct history *history;
+    const struct registry *drawing; /* of the node that a write is made for */
     struct sim_node members[NODES_MAX];
     size_t count;
     bool forming; /* the disks were empty */
@@ -102,6 +106,8 @@ struct world {
     uint64_t fault_number; /* of the next one */
     struct sim_event chaos;
     struct sim_event client;
+    uint64_t contents;     /* that were made up */
+    struct draft *repeats; /* writes that wait to be asked again */
     struct sim_event reader;
     uint64_t told; /* highest sequence acknowledged, or shown by a consistent read */
     struct sim_event operator;
@@ -148,6 +154,9 @@ bool world_is_complete(const struct world *world);
 
 /* --- client.c */
 void client_init(struct world *world);
+void client_close(struct world *world); /* every write is decided */
+/* The task "t<number>" as a client is shown it. */
+struct history_task client_view(const struct registry *registry, uint64_t number);
 
 /* --- reader.c */
 void reader_init(struct world *world);

@@ -144,6 +144,9 @@ static void totals_print(const struct runs_totals *totals, size_t nodes)
            sum->elections, sum->crashes, sum->wipes, sum->events, sum->frames,
            sum->operations, sum->applied, sum->acknowledged, sum->never, sum->unknown,
            sum->reads);
+    printf("sim: histories of %" PRIu64 " tasks with %" PRIu64
+           " operations judged, %" PRIu64 " given up\n",
+           sum->history.tasks, sum->history.operations, sum->history.gave_up);
     printf("sim: %" PRIu64 " worlds of %zu nodes, %" PRIu64 " broken, %" PRIu64
            " with hardly a write; %.2f hours of virtual time; traces %016" PRIx64 "\n",
            totals->runs, nodes, totals->failures, totals->thin,

@@ -56,6 +56,9 @@ static void totals_add(struct runs_totals *totals, uint64_t seed,
     sum->operations += result->operations;
     sum->frames += result->frames;
     sum->fault_count += result->fault_count;
+    sum->history.operations += result->history.operations;
+    sum->history.tasks += result->history.tasks;
+    sum->history.gave_up += result->history.gave_up;
     for (size_t i = 0; i < FAULT_COUNT; i++) {
         sum->faults[i] += result->faults[i];
     }

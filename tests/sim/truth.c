@@ -13,6 +13,9 @@
 #include "base/mem.h"
 #include "raft/command.h"
 #include "raft/fsm.h"
+#include "sim/model.h"
+
+#define MODEL_EVERY 256 /* entries: all of the state is compared */
 
 struct truth_entry {
     uint64_t term;
@@ -28,7 +31,9 @@ struct op {
     enum op_state state;
     uint64_t applied_at;  /* index; 0 = nobody applied it */
     struct result result; /* of our replica */
-    struct result told;   /* to the client */
+    bool changed;
+    struct result told; /* to the client */
+    uint64_t told_index;
 };
 
 struct term_leader {
@@ -40,6 +45,7 @@ struct term_leader {
 struct truth {
     const struct sim_time *time;
     struct fsm *replica;
+    struct model *model;         /* what it should be */
     struct truth_entry *entries; /* entries[i] is index i + 1 */
     uint64_t last;
     size_t capacity;
@@ -63,12 +69,14 @@ struct truth *truth_new(const struct sim_time *time)
     struct truth *truth = mem_zalloc(sizeof *truth);
     truth->time = time;
     truth->replica = fsm_new();
+    truth->model = model_new();
     return truth;
 }
 
 void truth_free(struct truth *truth)
 {
     fsm_free(truth->replica);
+    model_free(truth->model);
     mem_free(truth->entries);
     mem_free(truth->ops);
     mem_free(truth->fresh);
@@ -118,7 +126,7 @@ static uint64_t op_of(const struct truth *truth, struct text request_id)
 }
 
 static const char *truth_note_op(struct truth *truth, uint64_t number, uint64_t index,
-                                 const struct result *result)
+                                 const struct result *result, bool changed)
 {
     struct op *op = &truth->ops[number];
     if (op->applied_at != 0) {
@@ -128,6 +136,7 @@ static const char *truth_note_op(struct truth *truth, uint64_t number, uint64_t 
     }
     op->applied_at = index;
     op->result = *result;
+    op->changed = changed;
     if (op->state == OP_NEVER) {
         return truth_complain(
             truth, "op%" PRIu64 " was said never to happen and is applied at %" PRIu64,
@@ -158,6 +167,7 @@ static const char *truth_note_batch(struct truth *truth, uint64_t index,
     struct batch_header header;
     struct err err;
     size_t count = 0;
+    uint64_t before = registry_sequence(fsm_registry(truth->replica));
     if (fsm_apply(truth->replica, entry->data->data, entry->data->len, truth->results,
                   LIMIT_BATCH_COMMANDS, &count, &err) != 0) {
         return truth_complain(truth, "entry %" PRIu64 " cannot be applied: %s", index,
@@ -166,13 +176,17 @@ static const char *truth_note_batch(struct truth *truth, uint64_t index,
     cursor_init(&cursor, entry->data->data, entry->data->len);
     (void)batch_open(&cursor, &header, NULL);
     const char *wrong = truth_check_clock(truth, index, &header);
+    model_tick(truth->model, &header);
     for (uint32_t i = 0; wrong == NULL && i < header.count; i++) {
         struct command command;
         (void)batch_next(&cursor, &command, NULL);
+        wrong = model_apply(truth->model, &command, &truth->results[i]);
         uint64_t op = op_of(truth, command.request_id);
-        if (op != UINT64_MAX) {
-            wrong = truth_note_op(truth, op, index, &truth->results[i]);
+        if (wrong == NULL && op != UINT64_MAX) {
+            const struct result *result = &truth->results[i];
+            wrong = truth_note_op(truth, op, index, result, result->sequence != before);
         }
+        before = truth->results[i].sequence;
     }
     return wrong;
 }
@@ -188,6 +202,14 @@ static const char *truth_append(struct truth *truth, uint64_t index,
     }
     const char *wrong =
         seen->type == ENTRY_COMMAND ? truth_note_batch(truth, index, entry) : NULL;
+    if (wrong == NULL) {
+        const struct registry *registry = fsm_registry(truth->replica);
+        wrong = index % MODEL_EVERY == 0 ? model_check_all(truth->model, registry)
+                                         : model_check(truth->model, registry);
+        wrong = wrong != NULL
+                    ? truth_complain(truth, "entry %" PRIu64 ": %s", index, wrong)
+                    : NULL;
+    }
     truth->entries[truth->last] = *seen;
     truth->entries[truth->last].state = registry_digest(fsm_registry(truth->replica));
     truth->last = index;
@@ -300,6 +322,7 @@ const char *truth_decided(struct truth *truth, uint64_t number,
     case 0:
         op->state = OP_DONE;
         op->told = outcome->result;
+        op->told_index = outcome->index;
         truth->totals.acknowledged++;
         break;
     case ERR_NOT_LEADER:
@@ -340,8 +363,15 @@ static const char *truth_check_outcome(struct truth *truth, uint64_t number)
         return truth_complain(
             truth, "op%" PRIu64 " is acknowledged and nobody applied it", number);
     }
+    if (op->applied_at != op->told_index) {
+        return truth_complain(truth,
+                              "op%" PRIu64 " is acknowledged as of entry %" PRIu64
+                              " and applied at %" PRIu64,
+                              number, op->told_index, op->applied_at);
+    }
     if (op->told.code != op->result.code || op->told.sequence != op->result.sequence ||
-        op->told.revision != op->result.revision) {
+        op->told.revision != op->result.revision ||
+        op->told.created != op->result.created) {
         return truth_complain(truth,
                               "op%" PRIu64 ": told result %d, sequence %" PRIu64
                               "; it is %d, %" PRIu64,
@@ -369,6 +399,12 @@ const char *truth_all_decided(const struct truth *truth)
         }
     }
     return NULL;
+}
+
+uint64_t truth_place(const struct truth *truth, uint64_t number)
+{
+    const struct op *op = &truth->ops[number];
+    return op->changed ? op->result.sequence : 0;
 }
 
 bool truth_acknowledged_since(const struct truth *truth, uint64_t op)

@@ -47,6 +47,8 @@ const char *truth_decided(struct truth *truth, uint64_t op,
 const char *truth_check_outcomes(struct truth *truth);
 /* At the end: is every write decided? */
 const char *truth_all_decided(const struct truth *truth);
+/* The sequence that a write made, if it is applied and changed anything; 0: none. */
+uint64_t truth_place(const struct truth *truth, uint64_t op);
 bool truth_acknowledged_since(const struct truth *truth, uint64_t op);
 uint64_t truth_op_count(const struct truth *truth);
 

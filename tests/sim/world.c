@@ -225,9 +225,15 @@ static bool world_all_down(const struct world *world)
     return true;
 }
 
+static uint64_t world_place(const void *owner, uint64_t op)
+{
+    return truth_place(owner, op);
+}
+
 /* Stop everybody in the ordinary way; no write may stay undecided. */
 static void world_end(struct world *world)
 {
+    struct history_hints hints = {world_place, world->truth};
     sim_time_cancel(world->time, &world->client);
     sim_time_cancel(world->time, &world->operator);
     for (size_t i = 0; i < world->count; i++) {
@@ -246,6 +252,9 @@ static void world_end(struct world *world)
     }
     const char *wrong = truth_check_outcomes(world->truth);
     wrong = wrong != NULL ? wrong : truth_all_decided(world->truth);
+    wrong = wrong != NULL ? wrong
+                          : history_check(world->history, &hints, world->transcript,
+                                          &world->result->history);
     if (wrong != NULL) {
         world_break(world, "%s", wrong);
     }
@@ -256,8 +265,10 @@ static void world_close(struct world *world)
     for (size_t i = 0; i < world->count; i++) {
         sim_node_close(&world->members[i]);
     }
+    client_close(world);
     sim_network_free(world->network);
     truth_free(world->truth);
+    history_free(world->history);
     transcript_free(world->transcript);
     sim_time_free(world->time);
     map_reap(SIZE_MAX);
@@ -323,6 +334,7 @@ void world_run(const struct world_options *options, struct world_result *result)
     world->time = sim_time_new();
     world->transcript = transcript_new(world->time, options->trace);
     world->truth = truth_new(world->time);
+    world->history = history_new(world->time);
     log_set_level(LOG_LEVEL_ERROR + 1);
     if (setjmp(world->broken) == 0) {
         world_live(world);

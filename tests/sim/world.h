@@ -22,6 +22,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "sim/history.h"
+
 enum world_kind {
     WORLD_MIXED,   /* by seed: most worlds are founded, some form */
     WORLD_FOUNDED, /* the disks hold a cluster already */
@@ -70,6 +72,7 @@ struct world_result {
     uint64_t frames;              /* sent */
     uint64_t faults[FAULT_COUNT]; /* made, by kind */
     uint64_t fault_count;         /* drawn */
+    struct history_totals history;
 };
 
 void world_run(const struct world_options *options, struct world_result *result);
