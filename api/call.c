@@ -8,6 +8,7 @@
 
 #include "api/error.h"
 #include "api/fresh.h"
+#include "api/key.h"
 #include "api/reply.h"
 #include "api/server_internal.h"
 #include "base/id.h"
@@ -28,6 +29,7 @@ static void call_request_ended(void *memory)
 {
     struct call *call = ((struct call_anchor *)memory)->call;
     clock_timer_stop(call->api->options.clock, &call->timer);
+    key_end(call);
     if (call->fresh != NULL) {
         fresh_forget(call);
     }
@@ -354,6 +356,7 @@ h2o_iovec_t call_header(const struct call *call, const char *name)
 static void call_give_up(struct call *call, const char *why)
 {
     struct err err;
+    key_end(call); /* who repeats it waits for the same outcome, at the same place */
     err_set(&err, ERR_OUTCOME_UNKNOWN, "%s: the change may still happen", why);
     error_reply(call, &err);
 }
@@ -392,6 +395,7 @@ bool call_waited(struct call *call)
         return false;
     }
     clock_timer_stop(call->api->options.clock, &call->timer);
+    key_end(call);
     return true;
 }
 
@@ -419,6 +423,9 @@ static void call_outcome(void *owner, const struct outcome *outcome)
         if (outcome->code == 0 && unfit) {
             call_give_up(call, node_unfit(call->api->node)); /* not so elsewhere */
         } else if (outcome->code == 0) {
+            if (outcome->result.replayed) {
+                reply_header(call, REPLY_REPLAYED, "true");
+            }
             call->decided(call, &outcome->result);
         } else if (outcome->code == ERR_NOT_LEADER) {
             error_not_leader(call);
@@ -454,6 +461,9 @@ void call_propose(struct call *call, struct command *command, call_outcome_cb de
         error_reply(call, &err);
         return;
     }
+    if (!key_begin(call, command)) {
+        return;
+    }
     command->request_id = text_of(call->request_id);
     command->actor = text_of(call->actor);
     call->decided = decided;
@@ -462,11 +472,14 @@ void call_propose(struct call *call, struct command *command, call_outcome_cb de
                  ? err_set(&err, ERR_UNAVAILABLE, "this node is stopping")
                  : propose_submit(node_propose(call->api->node), command, call_outcome,
                                   call, &err);
+    if (rv == 0) {
+        call_wait(call);
+        return;
+    }
+    key_end(call);
     if (rv == ERR_LEVEL) {
         call_refuse_level(call);
-    } else if (rv != 0) {
-        error_reply(call, &err);
     } else {
-        call_wait(call);
+        error_reply(call, &err);
     }
 }

@@ -33,6 +33,15 @@ struct call_param {
     const char *value;
 };
 
+/* Idempotency-Key: api/key.h. */
+struct call_key {
+    const char *text; /* in the request's pool; NULL: it has none */
+    bool printed;     /* the fingerprint is there */
+    uint8_t fingerprint[KEY_FINGERPRINT_BYTES];
+    struct call *next;
+    struct call **slot; /* in api->keys while it is under way, else NULL */
+};
+
 typedef void (*call_outcome_cb)(struct call *call, const struct result *result);
 
 struct call {
@@ -58,6 +67,8 @@ struct call {
     struct call_param params[CALL_QUERY_MAX];
     size_t param_count;
     struct task_match match; /* what its task must be like: api/terms.h */
+    bool merges;             /* its body is a merge patch */
+    struct call_key key;
     call_outcome_cb decided;
     void *arg;           /* of the handler, in the request's pool, or NULL */
     struct page *page;   /* api/page.c: what part of a list is asked for, or NULL */
@@ -107,8 +118,8 @@ bool call_writable(const struct call *call);
 
 /* Propose `command` (its actor and request id are set here); `decided` is called with
  * the result if it was applied and the call is open. Everything else is answered here:
- * not the leader, busy, full, outcome unknown, too late. Returns nothing: the call is
- * answered or pending. */
+ * not the leader, busy, full, outcome unknown, too late, another one with its key.
+ * Returns nothing: the call is answered or pending. */
 void call_propose(struct call *call, struct command *command, call_outcome_cb decided);
 
 #endif

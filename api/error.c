@@ -102,7 +102,8 @@ void error_result(struct call *call, const struct result *result, const char *na
     } else if (result->code == ERR_KEY_REUSED) {
         reply_error(
             call, 422, err_code_name(ERR_KEY_REUSED),
-            "the Idempotency-Key came before with another method, path or body");
+            "this Idempotency-Key came before with another method, path, condition "
+            "or body: nothing is done");
     } else {
         struct err err;
         err_set(&err, (enum err_code)result->code, "the change was refused: %s",

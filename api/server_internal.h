@@ -9,6 +9,8 @@
 #include "api/server.h"
 #include "base/limits.h"
 
+#define API_KEY_BUCKETS 256
+
 struct await_room;
 struct call;
 struct connection;
@@ -33,8 +35,9 @@ struct api {
     bool loopback; /* the listener is */
     struct connection *connections;
     size_t connection_count;
-    struct call *calls;          /* whose request is there */
-    struct lingering *lingering; /* api/refusal.c */
+    struct call *calls;                 /* whose request is there */
+    struct call *keys[API_KEY_BUCKETS]; /* of them, those with a key under way */
+    struct lingering *lingering;        /* api/refusal.c */
     size_t lingering_count;
     struct work *work; /* api/work.c: the first is in the pool */
     struct work **last_work;

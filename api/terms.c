@@ -5,6 +5,7 @@
 
 #include "api/reply.h"
 #include "api/router.h"
+#include "registry/key_table.h"
 
 #define REVISION_DIGITS_MAX 19 /* no sequence has more */
 
@@ -83,12 +84,28 @@ static bool read_if_none_match(struct call *call, h2o_iovec_t value)
     return true;
 }
 
+static bool read_key(struct call *call, h2o_iovec_t value)
+{
+    struct key_name name = {.key = value.base, .key_len = value.len};
+    if (!key_name_sound(&name)) {
+        reply_error(call, 400, NULL,
+                    "Idempotency-Key must have 1 to %d visible ASCII characters, and "
+                    "no spaces",
+                    KEY_TEXT_BYTES_MAX);
+        return false;
+    }
+    call->key.text = h2o_strdup(&call->req->pool, value.base, value.len).base;
+    return true;
+}
+
 bool terms_read(struct call *call)
 {
     h2o_iovec_t match;
     h2o_iovec_t none;
+    h2o_iovec_t key;
     if (!terms_header(call, "if-match", "If-Match", &match) ||
-        !terms_header(call, "if-none-match", "If-None-Match", &none)) {
+        !terms_header(call, "if-none-match", "If-None-Match", &none) ||
+        !terms_header(call, "idempotency-key", "Idempotency-Key", &key)) {
         return false;
     }
     if (match.len > 0 && none.len > 0) {
@@ -96,5 +113,6 @@ bool terms_read(struct call *call)
         return false;
     }
     return (match.len == 0 || read_if_match(call, match)) &&
-           (none.len == 0 || read_if_none_match(call, none));
+           (none.len == 0 || read_if_none_match(call, none)) &&
+           (key.len == 0 || read_key(call, key));
 }

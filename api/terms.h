@@ -5,9 +5,10 @@
 
 #include "api/call.h"
 
-/* Read If-Match and If-None-Match into call->match. False: they make no sense here, and
- * the call is answered. A tag that no task can have (weak, or no number) is one that
- * does not match: 412 is apply's to say. */
+/* Read If-Match and If-None-Match into call->match, Idempotency-Key into call->key.
+ * False: they make no sense here, or are none, and the call is answered. A tag that no
+ * task can have (weak, or no number) is one that does not match: 412 is apply's to say.
+ */
 bool terms_read(struct call *call);
 
 #endif

@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "api/error.h"
+#include "api/key.h"
 #include "api/page.h"
 #include "api/reply.h"
 #include "api/router.h"
@@ -14,6 +15,7 @@
 #include "base/mem.h"
 #include "json/jsontext.h"
 #include "json/task_json.h"
+#include "raft/fingerprint.h"
 #include "text/quote.h"
 
 #define REPLY_TASK_BYTES 1024 /* most tasks fit, with what stands around them */
@@ -133,26 +135,51 @@ struct task_job {
     struct err err;
     struct task_json json; /* of POST */
     bool enabled;          /* of PATCH */
-    struct buf base; /* of a merge: the task as it stands, empty if there is none */
-    void *copy;      /* of the body, if it went to the pool */
+    struct buf base;  /* of a merge: the task as it stands, empty if there is none */
+    struct buf asked; /* to be fingerprinted with the body; empty: not */
+    uint8_t fingerprint[KEY_FINGERPRINT_BYTES];
+    void *copy; /* of the body, if it went to the pool */
 };
+
+static void task_job_read(struct task_job *job)
+{
+    if (job->asked.len > 0) {
+        fingerprint_of(job->asked.data, job->asked.len, job->body, job->len,
+                       job->fingerprint);
+    }
+    job->parse(job);
+}
+
+static void task_job_go_on(struct task_job *job)
+{
+    if (job->asked.len > 0) {
+        memcpy(job->call->key.fingerprint, job->fingerprint, sizeof job->fingerprint);
+        job->call->key.printed = true;
+    }
+    job->parsed(job);
+}
+
+static void task_job_close(struct task_job *job)
+{
+    task_json_close(&job->json);
+    buf_close(&job->base);
+    buf_close(&job->asked);
+    mem_free(job->copy);
+}
 
 static void task_job_run(struct work *work)
 {
-    struct task_job *job = (struct task_job *)(void *)work;
-    job->parse(job);
+    task_job_read((struct task_job *)(void *)work);
 }
 
 static void task_job_done(struct work *work)
 {
     struct task_job *job = (struct task_job *)(void *)work;
     if (call_open(job->call)) {
-        job->parsed(job);
+        task_job_go_on(job);
     }
     call_unref(job->call);
-    task_json_close(&job->json);
-    buf_close(&job->base);
-    mem_free(job->copy);
+    task_job_close(job);
     mem_free(job);
 }
 
@@ -173,11 +200,14 @@ static void task_job_start_with(struct call *call, enum run_mode mode, struct bu
         .base = *base,
     };
     buf_init(&job.json.text);
+    buf_init(&job.asked);
+    if (call->key.text != NULL && !call->key.printed) {
+        key_put_asked(call, &job.asked);
+    }
     if (job.len + job.base.len <= BODY_ON_LOOP_BYTES) {
-        parse(&job);
-        parsed(&job);
-        task_json_close(&job.json);
-        buf_close(&job.base);
+        task_job_read(&job);
+        task_job_go_on(&job);
+        task_job_close(&job);
         return;
     }
     struct task_job *kept = mem_dup(&job, sizeof job);
@@ -605,7 +635,8 @@ void cts_task_patch(struct call *call)
     if (!patch_run_mode(call, &mode) || !terms_read(call)) {
         return;
     }
-    if (!patch_merges(call)) {
+    call->merges = patch_merges(call);
+    if (!call->merges) {
         task_job_start(call, mode, task_patch_parse, task_patch_parsed);
         return;
     }

@@ -56,6 +56,18 @@ static void put_unfit(struct buf *out, const char *unfit)
     }
 }
 
+/* How many idempotency keys are kept, and how old the oldest is by the replicated
+ * clock, which goes on with each batch. */
+static void put_keys(struct buf *out, const struct registry *registry)
+{
+    const struct key_table *keys = registry_keys(registry);
+    uint64_t count = key_table_count(keys);
+    uint64_t age_ms =
+        count > 0 ? registry_clock_ms(registry) - key_table_at(keys, keys->first)->at_ms
+                  : 0;
+    buf_printf(out, ",\"keys\":%" PRIu64 ",\"oldest_key_ms\":%" PRIu64, count, age_ms);
+}
+
 void cluster_get(struct call *call)
 {
     struct node_status status;
@@ -77,6 +89,7 @@ void cluster_get(struct call *call)
                status.id, node_role_name(status.role), status.term, status.commit,
                status.applied, status.disk_full ? "true" : "false");
     put_unfit(&body, node_unfit(call->api->node));
+    put_keys(&body, node_registry(call->api->node));
     buf_printf(&body, "},");
     if (status.leader_known) {
         put_leader(&body, &status);

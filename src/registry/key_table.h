@@ -21,7 +21,7 @@
 
 /* Whose key it is, and which. Borrowed, not terminated. */
 struct key_name {
-    const char *scope; /* the caller; empty until there are credentials */
+    const char *scope; /* the caller; empty: who needs no credentials */
     size_t scope_len;
     const char *key;
     size_t key_len;

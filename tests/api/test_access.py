@@ -145,3 +145,14 @@ def test_a_write_that_is_handed_on_keeps_its_actor(tmp_path):
         assert follower.call("POST", "/v1/tasks", TASK).status == 401
         assert follower.call("POST", "/v1/tasks", TASK, headers=bearer(secret)).status == 201
         assert actors(cluster.leader()) == ["ci"]
+
+
+def test_each_token_has_idempotency_keys_of_its_own(guarded):
+    def create(secret, name):
+        return guarded.call("POST", "/v1/tasks", {"task": {**TASK["task"], "name": name}},
+                            headers={"Idempotency-Key": "k", **bearer(secret)})
+    assert create(guarded.writer, "a").status == 201
+    assert create(guarded.operator, "b").status == 201
+    assert create(guarded.operator, "a").status == 422
+    again = create(guarded.writer, "a")
+    assert again.status == 201 and again.headers["Idempotency-Replayed"] == "true"

@@ -29,6 +29,7 @@ PATCH_MISSING = ("/v1/tasks/:task_name currently only supports the 'enabled' fie
                  "'enabled' from the request body")
 GO_MAP = " into Go value of type map[string]interface {}"
 NO_TASK = "a task with name 'none' does not exist or has not been initialized yet"
+NO_KEY = "Idempotency-Key must have 1 to 128 visible ASCII characters, and no spaces"
 NO_RUNS = ("run=%s is not supported by this version of muster: it keeps and replicates tasks "
            "and does not run them. Send the request without 'run'")
 
@@ -482,10 +483,20 @@ REQUESTS = [
     ("PATCH", "/v1/tasks/a?run=now", b'{"module":1}', MERGE, 400,
      'Error at "/module": value must be a string'),
     ("PATCH", "/v1/tasks/none?run=now", b'{"module":"x"}', MERGE, 404, NO_TASK),
-    ("PATCH", "/v1/tasks/a", b'{"enabled":false}', {"Idempotency-Key": "k"}, 501,
-     "Idempotency-Key is not supported by this version of muster"),
     ("POST", "/v1/cluster/transfer", b"{}", {"If-Match": "*", **AS_JSON}, 501,
-     "If-Match is not supported by this version of muster"),
+     "If-Match on a change of the cluster is not supported by this version of muster"),
+    ("POST", "/v1/cluster/transfer", b"{}", {"Idempotency-Key": "k", **AS_JSON}, 501,
+     "Idempotency-Key on a change of the cluster is not supported by this version of "
+     "muster"),
+    *[(method, path, body, {"Idempotency-Key": key, **AS_JSON}, 400, said)
+      for method, path, body in (("POST", "/v1/tasks", GOOD), ("PUT", "/v1/tasks/a", GOOD),
+                                 ("PATCH", "/v1/tasks/a", b'{"enabled":false}'),
+                                 ("DELETE", "/v1/tasks/a", b""))
+      for key, said in (("", "the header Idempotency-Key is empty"), ("a b", NO_KEY),
+                        ("k" * 129, NO_KEY), ("\xe4", NO_KEY))],
+    ("POST", "/v1/tasks?run=now", GOOD, {"Idempotency-Key": "k", **AS_JSON}, 501,
+     NO_RUNS % "now"),
+    ("GET", "/v1/tasks/a", None, {"Idempotency-Key": "a b"}, 200, None),
 ]
 
 
