@@ -20,21 +20,13 @@
  * by 1, 2, 4, 8 ... until the bound makes no difference or the steps are used up. */
 #include "sim/linear.h"
 
-#include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/hash.h"
 #include "base/mem.h"
-#include "registry/task.h"
+#include "sim/linear_state.h"
 
 #define RUN_MAX 8
-
-struct state {
-    struct history_task task; /* revision 0: open */
-    uint64_t least;           /* an open revision is at least this */
-    uint64_t low;             /* the sequence is at least this */
-};
 
 struct known {
     const struct history_op *op;
@@ -76,169 +68,6 @@ struct search {
     size_t dead_count;
     size_t dead_capacity;
 };
-
-/* --- what an operation makes of a state
- * ---------------------------------------------- */
-
-/* The task is there, and this is its revision. */
-static bool state_is_revision(struct state *state, uint64_t revision)
-{
-    if (!state->task.there) {
-        return false;
-    }
-    if (state->task.revision == 0 && revision >= state->least) {
-        state->task.revision = revision;
-        state->low = revision > state->low ? revision : state->low;
-    }
-    return state->task.revision == revision;
-}
-
-static bool state_meets(struct state *state, const struct history_op *op)
-{
-    switch (op->condition) {
-    case TASK_CONDITION_REVISION:
-        return state_is_revision(state, op->expected);
-    case TASK_CONDITION_PRESENT:
-        return state->task.there;
-    case TASK_CONDITION_ABSENT:
-        return !state->task.there;
-    default:
-        return true;
-    }
-}
-
-/* The state after an operation that was not refused; false: it would have been. */
-static bool op_effect(const struct history_op *op, struct state *state)
-{
-    struct history_task *task = &state->task;
-    if (!state_meets(state, op)) {
-        return false;
-    }
-    switch (op->kind) {
-    case HISTORY_READ:
-        break;
-    case HISTORY_CREATE:
-        if (task->there) {
-            return false;
-        }
-        *task = (struct history_task){true, op->enabled, 0, op->content};
-        break;
-    case HISTORY_MERGE:
-        if (!state_is_revision(state, op->base)) {
-            return false;
-        }
-        task->content = op->content;
-        task->enabled = op->enabled;
-        break;
-    case HISTORY_PUT:
-        task->enabled = task->there && op->keep_enabled ? task->enabled : op->enabled;
-        task->content = op->content;
-        task->there = true;
-        break;
-    case HISTORY_ENABLE:
-        task->enabled = op->enabled;
-        return task->there;
-    case HISTORY_DELETE:
-        if (!task->there) {
-            return false;
-        }
-        *task = (struct history_task){0};
-        break;
-    }
-    return true;
-}
-
-static bool task_differs(const struct history_task *a, const struct history_task *b)
-{
-    return a->there != b->there ||
-           (a->there && (a->enabled != b->enabled || a->content != b->content));
-}
-
-/* An unknown operation has its effect now; false: it has none. */
-static bool state_unknown(struct state *state, const struct history_op *op)
-{
-    struct state after = *state;
-    if (!op_effect(op, &after) || !task_differs(&state->task, &after.task)) {
-        return false;
-    }
-    after.low++;
-    after.least = after.low;
-    after.task.revision = 0;
-    *state = after;
-    return true;
-}
-
-/* What was shown is the state as it is. */
-static bool state_shows(struct state *state, const struct history_op *op)
-{
-    const struct history_task *shown = &op->shown;
-    if (op->kind == HISTORY_READ &&
-        (shown->there != state->task.there || task_differs(shown, &state->task))) {
-        return false;
-    }
-    return shown->revision == 0 ? !state->task.there
-                                : state_is_revision(state, shown->revision);
-}
-
-/* Is this refusal the right one of the state, whose revision is known by now? */
-static bool state_refuses(const struct state *state, const struct history_op *op)
-{
-    struct state copy = *state;
-    bool meets = state_meets(&copy, op);
-    switch (op->code) {
-    case ERR_PRECONDITION:
-        return !meets;
-    case ERR_EXISTS:
-        return op->kind == HISTORY_CREATE && state->task.there;
-    case ERR_NOT_FOUND:
-        return meets && !state->task.there && op->kind != HISTORY_CREATE &&
-               op->kind != HISTORY_PUT;
-    case ERR_CONFLICT:
-        return meets && op->kind == HISTORY_MERGE && state->task.there &&
-               state->task.revision != op->base;
-    default:
-        return false;
-    }
-}
-
-/* An answered operation has its effect now; false: its answer would not be true. */
-static bool state_known(struct state *state, const struct history_op *op)
-{
-    struct state after = *state;
-    if (op->sequence < state->low) {
-        return false;
-    }
-    if (op->kind == HISTORY_READ || op->code != 0) {
-        if (!state_shows(&after, op) || (op->code != 0 && !state_refuses(&after, op)) ||
-            after.task.revision > op->sequence) {
-            return false;
-        }
-        after.low = op->sequence;
-        *state = after;
-        return true;
-    }
-    if (!op_effect(op, &after)) {
-        return false;
-    }
-    if (!task_differs(&state->task, &after.task)) {
-        if (op->created || !state_is_revision(&after, op->shown.revision) ||
-            after.task.revision > op->sequence) {
-            return false;
-        }
-        after.low = op->sequence;
-        *state = after;
-        return true;
-    }
-    bool created = !state->task.there;
-    if (op->sequence <= after.low || op->created != created ||
-        op->shown.revision != (after.task.there ? op->sequence : 0)) {
-        return false;
-    }
-    after.task.revision = op->shown.revision;
-    after.low = op->sequence;
-    *state = after;
-    return true;
-}
 
 /* --- the search
  * ---------------------------------------------------------------------- */
@@ -364,13 +193,6 @@ static size_t search_back(struct search *search)
     return frame->choice;
 }
 
-/* Was it told that it changed the task? */
-static bool op_changed(const struct history_op *op)
-{
-    return op->kind != HISTORY_READ && op->code == 0 &&
-           (op->kind == HISTORY_DELETE || op->shown.revision == op->sequence);
-}
-
 /* Whoever only looks, and sees what is there; if one of the group changed it, then
  * after that one. */
 static bool search_force(struct search *search, size_t group_end)
@@ -476,17 +298,6 @@ static bool search_try(struct search *search, size_t choice, size_t group_end,
     }
     search_take(search, search->known_count + place, choice, &after);
     return true;
-}
-
-/* The revision that an answer is about; 0: none, or it made it. */
-static uint64_t op_needs(const struct history_op *op)
-{
-    if (op->kind == HISTORY_READ || op->code != 0) {
-        return op->shown.revision;
-    }
-    return op->condition == TASK_CONDITION_REVISION ? op->expected
-           : op->kind == HISTORY_MERGE              ? op->base
-                                                    : 0;
 }
 
 /* Has nobody who is left written this? */
@@ -753,126 +564,4 @@ enum linear_verdict linear_check(const struct history_op *ops, size_t count,
     }
     search_close(&search);
     return verdict;
-}
-
-/* --- the few that cannot all be true
- * -------------------------------------------------- */
-
-/* What is known of an operation at the moment `at`. */
-static struct history_op op_until(const struct history_op *op, uint64_t at)
-{
-    struct history_op copy = *op;
-    if (op->asked > at) {
-        copy.state = HISTORY_NEVER;
-    } else if (op->answered > at) {
-        copy.state = HISTORY_UNKNOWN;
-    }
-    return copy;
-}
-
-static bool ops_are_wrong(const struct history_op *ops, size_t count, uint64_t steps)
-{
-    return linear_check(ops, count, steps) == LINEAR_NO;
-}
-
-/* The first moment at which what was known by then cannot be true: it never can again.
- */
-static uint64_t reduce_moment(const struct history_op *ops, struct history_op *scratch,
-                              size_t count, uint64_t steps)
-{
-    uint64_t low = 0;
-    uint64_t high = 0;
-    for (size_t i = 0; i < count; i++) {
-        bool known = ops[i].state == HISTORY_KNOWN;
-        high = known && ops[i].answered > high ? ops[i].answered : high;
-    }
-    while (low < high) {
-        uint64_t middle = low + (high - low) / 2;
-        for (size_t i = 0; i < count; i++) {
-            scratch[i] = op_until(&ops[i], middle);
-        }
-        if (ops_are_wrong(scratch, count, steps)) {
-            high = middle;
-        } else {
-            low = middle + 1;
-        }
-    }
-    return high;
-}
-
-/* Forget the answers that are not needed, ever fewer at once. */
-static void reduce_forget(struct history_op *ops, size_t count, uint64_t steps)
-{
-    struct history_op *before = mem_array(count, sizeof *before);
-    for (size_t chunk = count; chunk > 0; chunk /= 2) {
-        for (size_t from = 0; from < count; from += chunk) {
-            size_t forgotten = 0;
-            memcpy(before, ops, count * sizeof *before);
-            for (size_t i = from; i < from + chunk && i < count; i++) {
-                forgotten += ops[i].state == HISTORY_KNOWN;
-                ops[i].state =
-                    ops[i].state == HISTORY_KNOWN ? HISTORY_UNKNOWN : ops[i].state;
-            }
-            if (forgotten > 0 && !ops_are_wrong(ops, count, steps)) {
-                memcpy(ops, before, count * sizeof *before);
-            }
-        }
-    }
-    mem_free(before);
-}
-
-/* Does somebody who is left show, or ask for, what `op` wrote? */
-static bool reduce_is_shown(const struct history_op *op, const struct history_op *ops,
-                            size_t count)
-{
-    for (size_t i = 0; i < count && op->kind != HISTORY_READ; i++) {
-        const struct history_op *other = &ops[i];
-        if (other->state != HISTORY_KNOWN) {
-            continue;
-        }
-        bool content = other->kind == HISTORY_READ && other->shown.there &&
-                       op->kind != HISTORY_ENABLE && op->kind != HISTORY_DELETE &&
-                       other->shown.content == op->content;
-        bool revision = op->state == HISTORY_KNOWN && op->shown.revision > 0 &&
-                        op->code == 0 && op->shown.revision == op_needs(other);
-        if (content || revision) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static int asked_compare(const void *a, const void *b)
-{
-    const struct history_op *one = a;
-    const struct history_op *two = b;
-    return one->asked != two->asked
-               ? (one->asked < two->asked ? -1 : 1)
-               : (one->number > two->number) - (one->number < two->number);
-}
-
-size_t linear_reduce(struct history_op *ops, size_t count, uint64_t steps)
-{
-    struct history_op *scratch = mem_array(count + 1, sizeof *scratch);
-    uint64_t moment = reduce_moment(ops, scratch, count, steps);
-    for (size_t i = 0; i < count; i++) {
-        scratch[i] = op_until(&ops[i], moment);
-    }
-    reduce_forget(scratch, count, steps);
-    size_t kept = 0;
-    bool *keep = mem_array(count + 1, sizeof *keep);
-    for (size_t i = 0; i < count; i++) {
-        keep[i] = scratch[i].state == HISTORY_KNOWN ||
-                  (scratch[i].state != HISTORY_NEVER &&
-                   reduce_is_shown(&ops[i], scratch, count));
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (keep[i]) {
-            ops[kept++] = ops[i];
-        }
-    }
-    mem_free(keep);
-    mem_free(scratch);
-    qsort(ops, kept, sizeof *ops, asked_compare);
-    return kept;
 }
