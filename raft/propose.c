@@ -492,7 +492,9 @@ static void batch_decide(struct propose *propose, struct batch *batch, bool ours
     for (size_t at = 0; (proposal = list_pop(&batch->proposals)) != NULL; at++) {
         struct outcome outcome = {.code = ERR_NOT_LEADER};
         if (ours) {
-            outcome = (struct outcome){.result = results[at], .index = batch->index};
+            bool first = at == 0 && batch->proposals.first != NULL;
+            size_t told = PLANTED(CROSSED_ANSWERS) && first ? 1 : at;
+            outcome = (struct outcome){.result = results[told], .index = batch->index};
         }
         proposal_decide(propose, proposal, &outcome);
     }
@@ -534,7 +536,8 @@ void propose_covered(struct propose *propose, uint64_t index)
             continue;
         }
         struct batch *batch = propose_unlink(propose, at);
-        list_decide(propose, &batch->proposals, ERR_OUTCOME_UNKNOWN);
+        list_decide(propose, &batch->proposals,
+                    PLANTED_OR(COVERED_NEVER, ERR_NOT_LEADER, ERR_OUTCOME_UNKNOWN));
         mem_free(batch);
     }
 }
@@ -546,7 +549,8 @@ void propose_stop(struct propose *propose)
     propose_refuse_queue(propose);
     while (propose->batches != NULL) {
         struct batch *batch = propose_unlink(propose, &propose->batches);
-        list_decide(propose, &batch->proposals, ERR_OUTCOME_UNKNOWN);
+        list_decide(propose, &batch->proposals,
+                    PLANTED_OR(STOPPED_NEVER, ERR_NOT_LEADER, ERR_OUTCOME_UNKNOWN));
         mem_free(batch);
     }
 }

@@ -492,7 +492,7 @@ int registry_task_merge(struct registry *registry, const struct change *change,
     if (refused != 0 || old == NULL) {
         return refused != 0 ? refused : ERR_NOT_FOUND;
     }
-    if (old->revision != base) {
+    if (old->revision != base && !PLANTED(LOST_UPDATE)) {
         return ERR_CONFLICT;
     }
     registry_replace_task(registry, change, old, draft);

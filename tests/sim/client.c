@@ -347,8 +347,8 @@ static void draft_unlink(struct draft *draft)
 static void draft_done(struct draft *draft, bool answered)
 {
     struct world *world = draft->world;
-    bool again = draft->key[0] != '\0' && draft->times < REPEATS_MAX &&
-                 (!answered || client_chance(world, 15));
+    bool again = !world->leaving && draft->key[0] != '\0' &&
+                 draft->times < REPEATS_MAX && (!answered || client_chance(world, 15));
     if (!again) {
         draft_free(draft);
         return;
@@ -373,7 +373,7 @@ static void draft_check_key(struct draft *draft, const struct result *result)
     }
     if (!result->replayed || result->code != first->code ||
         result->revision != first->revision || result->created != first->created) {
-        world_break(draft->world,
+        world_doubt(draft->world,
                     "%s was answered %d with revision %" PRIu64
                     ", and is now answered %d with revision %" PRIu64 "%s",
                     draft->key, first->code, first->revision, result->code,
@@ -393,7 +393,7 @@ static void draft_check_answer(const struct draft *draft, const struct sim_node 
 {
     uint64_t shown = registry_sequence(node_registry(member->node));
     if (shown < outcome->result.sequence) {
-        world_break(draft->world,
+        world_doubt(draft->world,
                     "%s: op%" PRIu64 " is answered with sequence %" PRIu64
                     ", and the node shows %" PRIu64,
                     member->name, draft->asked.number, outcome->result.sequence, shown);
@@ -413,7 +413,7 @@ static void draft_decided(void *owner, const struct outcome *outcome)
                     outcome->code == 0 && outcome->result.replayed ? ", replayed" : "");
     const char *wrong = truth_decided(world->truth, draft->asked.number, outcome);
     if (wrong != NULL) {
-        world_break(world, "%s", wrong);
+        world_doubt(world, "%s", wrong);
     }
     if (draft->of_a_task) {
         history_decided(world->history, draft->place, outcome);
@@ -541,9 +541,11 @@ static void draft_write(struct world *world, struct sim_node *member)
 
 void client_close(struct world *world)
 {
+    world->leaving = true;
     while (world->repeats != NULL) {
         struct draft *draft = world->repeats;
         world->repeats = draft->next;
+        sim_time_cancel(world->time, &draft->repeat);
         draft_free(draft);
     }
 }

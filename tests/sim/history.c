@@ -194,13 +194,14 @@ void history_describe(const struct history_op *op, char *out, size_t size)
 static void history_tell(const struct history_op *ops, size_t count,
                          struct transcript *transcript)
 {
-    for (size_t i = 0; i < count && i < TOLD_MAX; i++) {
+    size_t first = count > TOLD_MAX ? count - TOLD_MAX : 0;
+    if (first > 0) {
+        transcript_note(transcript, "%zu older ones are left out", first);
+    }
+    for (size_t i = first; i < count; i++) {
         char line[360];
         history_describe(&ops[i], line, sizeof line);
         transcript_note(transcript, "t%" PRIu64 ": %s", ops[i].task, line);
-    }
-    if (count > TOLD_MAX) {
-        transcript_note(transcript, "and %zu more", count - TOLD_MAX);
     }
 }
 

@@ -107,6 +107,7 @@ struct world {
     struct sim_event chaos;
     struct sim_event client;
     uint64_t contents;     /* that were made up */
+    bool leaving;          /* ... the clients: nothing is repeated any more */
     struct draft *repeats; /* writes that wait to be asked again */
     struct sim_event reader;
     uint64_t told; /* highest sequence acknowledged, or shown by a consistent read */
@@ -119,6 +120,9 @@ struct world {
 __attribute__((format(printf, 2, 3), noreturn)) void world_break(struct world *world,
                                                                  const char *format,
                                                                  ...);
+/* Likewise, but for a world in which nothing but histories is judged. */
+__attribute__((format(printf, 2, 3))) void world_doubt(struct world *world,
+                                                       const char *format, ...);
 uint64_t world_below(struct world *world, uint64_t limit);
 bool world_chance(struct world *world, uint32_t percent);
 void world_queue(struct world *world, struct sim_event *event, uint64_t delay_us);
@@ -154,7 +158,8 @@ bool world_is_complete(const struct world *world);
 
 /* --- client.c */
 void client_init(struct world *world);
-void client_close(struct world *world); /* every write is decided */
+/* Nothing more is asked, or asked again. */
+void client_close(struct world *world);
 /* The task "t<number>" as a client is shown it. */
 struct history_task client_view(const struct registry *registry, uint64_t number);
 

@@ -34,6 +34,7 @@ static const struct argp_option option_list[] = {
     {"jobs", 'j', "N", 0, "Processes that share the seeds (1)", 0},
     {"trace", 't', NULL, 0, "Print all that happens", 0},
     {"keep-going", 'g', NULL, 0, "Go on after a broken seed", 0},
+    {"histories", 'H', NULL, 0, "Judge nothing but what the clients were told", 0},
     {"leave-out", 'l', "LIST", 0, "Faults not to make, by number: 0-3,17", 0},
     {"shrink", 'x', NULL, 0, "Find the faults a broken seed needs", 0},
     {"plant", 'p', "WORD", 0, "Plant a bug", 0},
@@ -96,6 +97,9 @@ static error_t run_parse(int key, char *value, struct argp_state *state)
         break;
     case 't':
         world->trace = true;
+        break;
+    case 'H':
+        world->histories = true;
         break;
     case 'g':
         arguments->runs.keep_going = true;
@@ -201,7 +205,7 @@ int main(int argc, char **argv)
             HEAP_KEPT); /* each world needs again what one gave back */
     mallopt(M_MMAP_THRESHOLD, HEAP_KEPT);
     if (arguments.find != NULL) {
-        return plants_find(arguments.find);
+        return plants_find(arguments.find, arguments.runs.world.histories);
     }
     if (arguments.shrink) {
         return shrink_run(&arguments.runs.world);

@@ -67,7 +67,7 @@ void plants_print_list(void)
     }
 }
 
-int plants_find(const char *word)
+int plants_find(const char *word, bool histories)
 {
     if (!plants_plant(word)) {
         printf("sim: no planted bug is called %s\n", word);
@@ -76,7 +76,8 @@ int plants_find(const char *word)
     struct runs_options options = {
         .world = {.seed = planted->seed,
                   .nodes = planted->nodes,
-                  .kind = planted->kind},
+                  .kind = planted->kind,
+                  .histories = histories},
         .count = planted->count,
         .jobs = 1,
         .apart = true,

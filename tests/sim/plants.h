@@ -12,6 +12,6 @@ bool plants_plant(const char *word);
 void plants_print_option(void);
 void plants_print_list(void);
 /* Plant it and look for a seed that breaks; 0: there is one. */
-int plants_find(const char *word);
+int plants_find(const char *word, bool histories);
 
 #endif

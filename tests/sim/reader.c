@@ -55,7 +55,7 @@ static void read_done(struct read_waiter *waiter, const struct err *result)
     uint64_t shown = registry_sequence(node_registry(member->node));
     reader_shows(member, place, task);
     if (shown < floor) {
-        world_break(world,
+        world_doubt(world,
                     "%s: a consistent read shows sequence %" PRIu64 ", and %" PRIu64
                     " had been told before it was asked for",
                     member->name, shown, floor);

@@ -68,6 +68,7 @@ void shrink_print_command(const struct world_options *options)
     if (options->chaos_ms > 0) {
         printf(" --chaos %" PRIu64, options->chaos_ms);
     }
+    printf("%s", options->histories ? " --histories" : "");
     plants_print_option();
     shrink_print_left_out(options);
     printf("\n");

@@ -356,7 +356,7 @@ bool sim_node_leads(const struct sim_node *member)
 static void sim_node_check(struct sim_node *member, const char *wrong)
 {
     if (wrong != NULL) {
-        world_break(member->world, "%s: %s", member->name, wrong);
+        world_doubt(member->world, "%s: %s", member->name, wrong);
     }
 }
 

@@ -27,16 +27,14 @@ const char *world_kind_word(enum world_kind kind)
     return words[kind];
 }
 
-void world_break(struct world *world, const char *format, ...)
+__attribute__((noreturn)) static void world_broken(struct world *world,
+                                                   const char *format, va_list args)
 {
     struct world_result *result = world->result;
     int len = snprintf(result->reason, sizeof result->reason,
                        "seed %" PRIu64 " (%zu nodes), %.3f ms: ", world->options->seed,
                        world->count, (double)sim_time_now_us(world->time) / 1000.0);
-    va_list args;
-    va_start(args, format);
     vsnprintf(result->reason + len, sizeof result->reason - (size_t)len, format, args);
-    va_end(args);
     result->failed = true;
     result->fault_count = world->fault_number;
     if (!world->options->trace && !world->options->quiet) {
@@ -47,6 +45,24 @@ void world_break(struct world *world, const char *format, ...)
         fflush(stdout);
     }
     longjmp(world->broken, 1);
+}
+
+void world_break(struct world *world, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    world_broken(world, format, args);
+    va_end(args);
+}
+
+void world_doubt(struct world *world, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    if (!world->options->histories) {
+        world_broken(world, format, args);
+    }
+    va_end(args);
 }
 
 uint64_t world_below(struct world *world, uint64_t limit)
@@ -154,7 +170,7 @@ static void world_step(struct world *world)
     }
     const char *wrong = truth_check_outcomes(world->truth);
     if (wrong != NULL) {
-        world_break(world, "%s", wrong);
+        world_doubt(world, "%s", wrong);
     }
 }
 
@@ -252,9 +268,11 @@ static void world_end(struct world *world)
     }
     const char *wrong = truth_check_outcomes(world->truth);
     wrong = wrong != NULL ? wrong : truth_all_decided(world->truth);
-    wrong = wrong != NULL ? wrong
-                          : history_check(world->history, &hints, world->transcript,
-                                          &world->result->history);
+    if (wrong != NULL) {
+        world_doubt(world, "%s", wrong);
+    }
+    wrong = history_check(world->history, &hints, world->transcript,
+                          &world->result->history);
     if (wrong != NULL) {
         world_break(world, "%s", wrong);
     }
@@ -291,6 +309,38 @@ static void world_total(struct world *world)
     }
 }
 
+/* Is all that is in anybody's log applied by everybody? */
+static bool world_is_settled(const struct world *world)
+{
+    for (size_t i = 0; i < world->count; i++) {
+        const struct sim_node *member = &world->members[i];
+        const struct engine *engine =
+            member->state == SIM_NODE_UP ? node_engine(member->node) : NULL;
+        if (engine == NULL || engine_last(engine) != truth_last(world->truth) ||
+            engine_applied_index(engine) != truth_last(world->truth)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The clients go. What is in the logs comes to pass now, or never will: whatever was
+ * said never to happen has shown itself by then. */
+static void world_settle(struct world *world)
+{
+    uint64_t limit = sim_time_now_us(world->time) + END_LIMIT_US;
+    sim_time_cancel(world->time, &world->client);
+    sim_time_cancel(world->time, &world->reader);
+    client_close(world);
+    while (!world_is_settled(world)) {
+        if (sim_time_now_us(world->time) > limit) {
+            world_tell_state(world);
+            world_break(world, "the logs are not applied to their ends");
+        }
+        world_step(world);
+    }
+}
+
 /* All lose their power at once: what was acknowledged is on the disks. */
 static void world_power_cycle(struct world *world)
 {
@@ -318,6 +368,7 @@ static void world_live(struct world *world)
     if (world_chance(world, 40)) {
         world_power_cycle(world);
     }
+    world_settle(world);
     world_end(world);
     world_total(world);
     world_close(world);

@@ -7,7 +7,12 @@
  *   - an entry that a node applied is the same entry for ever, on every node; so is
  *     the state after it
  *   - commit and applied never go back while a node lives
- *   - an acknowledged write is applied, once, with the result that was told
+ *   - an acknowledged write is applied, once, in the entry and with the result that was
+ *     told
+ *   - a command comes to what a naive registry says, and so do tasks, events and keys
+ *   - what clients asked and were told of a task has one order that makes it true (at
+ *     the end; sim/linear.h), and its node shows what it answered
+ *   - what was decided of a write with a key is told of each that repeats it
  *   - a consistent read shows no less than what was acknowledged or read consistently
  *     before it began
  *   - a write that was said never to have happened is applied nowhere
@@ -49,6 +54,7 @@ struct world_options {
     enum world_kind kind;
     bool trace;        /* print every line */
     bool quiet;        /* print nothing, not even what broke */
+    bool histories;    /* nothing but the histories of the clients is judged */
     uint64_t chaos_ms; /* how long faults are made; 0 = by seed */
     /* Faults that are drawn and not made, by number; so the others stay as they are. */
     bool left_out[FAULTS_MAX];
