@@ -84,6 +84,16 @@ static void keeper_tell_outdated(struct node *node, const struct acquaintance *o
     }
 }
 
+/* Who is not listened to has to know, or say what is wrong about that; and what it was
+ * told when it said hello may have been lost. Of session 0, nobody's: it says its hello
+ * again, and is judged again. */
+static void keeper_tell_again(struct node *node, const struct acquaintance *other)
+{
+    if (other->id != 0 && other->up && other->stale) {
+        keeper_tell_stale(node, other->id, 0, "an earlier start of it says less");
+    }
+}
+
 static void keeper_tell_acked(struct node *node, const struct membership *members)
 {
     struct keeper_message message = {.kind = FRAME_ACKED};
@@ -126,6 +136,7 @@ void keeper_tell(struct node *node)
     }
     for (size_t i = 0; i < ACQUAINTANCE_MAX; i++) {
         keeper_tell_outdated(node, &node->others.rows[i]);
+        keeper_tell_again(node, &node->others.rows[i]);
     }
     if (leads && !engine_changing(node->engine)) {
         keeper_tell_removed(node, &members);

@@ -44,6 +44,8 @@ struct sim_disk {
     uint64_t off_at;
     uint64_t fail_from;
     uint64_t fail_until;
+    const char *fail_what; /* the next `fail_times` of this kind; NULL: none */
+    uint64_t fail_times;
     uint64_t limit;
     void (*before)(void *ctx);
     void *before_ctx;
@@ -128,6 +130,18 @@ static void sim_disk_lose_changes(struct sim_disk *sim, enum sim_disk_loss loss)
 /* --- operations --------------------------------------------------------------------
  */
 
+/* Is this operation one that is to fail? */
+static bool sim_disk_fault(struct sim_disk *sim, uint64_t number, const char *what)
+{
+    bool due = number >= sim->fail_from && number < sim->fail_until;
+    if (!due && sim->fail_times > 0 && strcmp(what, sim->fail_what) == 0) {
+        sim->fail_times--;
+        due = true;
+    }
+    sim->has_failed |= due;
+    return due;
+}
+
 /* Counts; 0, or what hinders. `*fault` = a failure is due, the caller spoils first. */
 static int sim_disk_begin(struct sim_disk *sim, const char *name, const char *what,
                           bool *fault, struct err *err)
@@ -144,9 +158,8 @@ static int sim_disk_begin(struct sim_disk *sim, const char *name, const char *wh
         sim->before(sim->before_ctx);
     }
     uint64_t number = sim->operations++;
-    if (number >= sim->fail_from && number < sim->fail_until) {
+    if (sim_disk_fault(sim, number, what)) {
         *fault = true;
-        sim->has_failed = true;
         return err_set(err, ERR_IO, "%s/%s: %s: Input/output error", sim->path, name,
                        what);
     }
@@ -601,7 +614,15 @@ void sim_disk_fail(struct sim_disk *sim, uint64_t skip, uint64_t times)
 {
     sim->fail_from = sim->operations + skip;
     sim->fail_until = sim->fail_from + times;
+    sim->fail_times = 0;
     sim->has_failed = false;
+}
+
+void sim_disk_fail_kind(struct sim_disk *sim, const char *what, uint64_t times)
+{
+    sim_disk_fail(sim, 0, 0);
+    sim->fail_what = what;
+    sim->fail_times = times;
 }
 
 bool sim_disk_failed(const struct sim_disk *sim)

@@ -61,6 +61,9 @@ uint64_t sim_disk_operations(const struct sim_disk *sim);
  * have written a part; a failed sync may leave sectors clean in the cache that never
  * reached the disk, as Linux does. times = 0: no more failures. */
 void sim_disk_fail(struct sim_disk *sim, uint64_t skip, uint64_t times);
+/* Likewise the next `times` operations called `what` alone: "open", "write", "sync",
+ * "rename", "remove". */
+void sim_disk_fail_kind(struct sim_disk *sim, const char *what, uint64_t times);
 bool sim_disk_failed(const struct sim_disk *sim); /* did it, since the last _fail()? */
 /* Room for all files together; UINT64_MAX = no limit. Less than is used now is fine. */
 void sim_disk_limit(struct sim_disk *sim, uint64_t bytes);

@@ -335,6 +335,7 @@ struct link *sim_link_new(struct sim_network *network, struct clock *clock,
     link->network = network;
     link->clock = clock;
     link->host = sim_network_host(network, address);
+    link->process = ++network->processes;
     link->stop_event = (struct sim_event){.fire = sim_link_stopped, .owner = link};
     assert(network->hosts[link->host].link == NULL);
     network->hosts[link->host].link = link;

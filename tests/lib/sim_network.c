@@ -308,6 +308,62 @@ static void sim_pipe_reset(struct sim_pipe *pipe)
     }
 }
 
+static void sim_echo_free(struct sim_echo *echo)
+{
+    struct sim_echo **at = &echo->network->echoes;
+    while (*at != echo) {
+        at = &(*at)->next;
+    }
+    *at = echo->next;
+    sim_time_cancel(echo->network->time, &echo->event);
+    bytes_unref(echo->frame);
+    mem_free(echo);
+}
+
+static void sim_echo_fired(struct sim_event *event)
+{
+    struct sim_echo *echo = event->owner;
+    struct sim_network *network = echo->network;
+    struct sim_link *link = network->hosts[echo->to].link;
+    if (link != NULL && link->process == echo->process && !link->paused &&
+        !network->cut[echo->from][echo->to]) {
+        sim_network_tell(network, SIM_FRAME_DELIVERED, echo->from, echo->to,
+                         echo->frame);
+        link->events->frame(link->owner, echo->node_id, echo->frame->data,
+                            echo->frame->len);
+    }
+    sim_echo_free(echo);
+}
+
+static void sim_pipe_repeat(const struct sim_pipe *pipe, struct bytes *frame)
+{
+    struct sim_connection *connection = pipe->connection;
+    struct sim_network *network = connection->network;
+    if (network->repeat_permille == 0 ||
+        sim_random_below(&network->random, 1000) >= network->repeat_permille) {
+        return;
+    }
+    struct sim_echo *echo = mem_zalloc(sizeof *echo);
+    echo->network = network;
+    echo->from = connection->host[pipe->from];
+    echo->to = connection->host[1 - pipe->from];
+    echo->process = connection->end[1 - pipe->from]->process;
+    echo->node_id = connection->node_id[pipe->from];
+    echo->frame = bytes_ref(frame);
+    echo->next = network->echoes;
+    network->echoes = echo;
+    echo->event = (struct sim_event){.fire = sim_echo_fired, .owner = echo};
+    uint64_t late = sim_random_below(&network->random, network->repeat_late_us + 1);
+    sim_time_queue(network->time, &echo->event, sim_time_now_us(network->time) + late);
+}
+
+void sim_network_repeat(struct sim_network *network, uint32_t permille,
+                        uint64_t late_us)
+{
+    network->repeat_permille = permille;
+    network->repeat_late_us = late_us;
+}
+
 static void sim_pipe_deliver(struct sim_pipe *pipe, struct sim_item *item)
 {
     struct sim_connection *connection = pipe->connection;
@@ -321,6 +377,7 @@ static void sim_pipe_deliver(struct sim_pipe *pipe, struct sim_item *item)
         sim_network_tell(connection->network, SIM_FRAME_DELIVERED,
                          connection->host[pipe->from], connection->host[end],
                          item->frame);
+        sim_pipe_repeat(pipe, item->frame);
         link->events->frame(link->owner, connection->node_id[pipe->from],
                             item->frame->data, item->frame->len);
         break;
@@ -426,6 +483,9 @@ void sim_network_free(struct sim_network *network)
         sim_pipe_clear(&at->pipe[0]);
         sim_pipe_clear(&at->pipe[1]);
         mem_free(at);
+    }
+    while (network->echoes != NULL) {
+        sim_echo_free(network->echoes);
     }
     for (size_t i = 0; i < network->host_count; i++) {
         mem_free(network->hosts[i].address);

@@ -7,7 +7,9 @@
  * that was lost may deliver what it had carried late, after frames of the next one.
  *
  * A frame that meets a cut or a stopped process waits, as TCP would repeat it, or is
- * lost with its connection. Nothing is delivered twice. */
+ * lost with its connection. TCP delivers nothing twice, and raft/peer sends nothing
+ * again: a frame that was queued on a lost connection is gone. sim_network_repeat() is
+ * harder than life, for the core is to bear it all the same. */
 #ifndef LIB_SIM_NETWORK_H
 #define LIB_SIM_NETWORK_H
 
@@ -32,6 +34,11 @@ struct sim_wire {
 struct sim_network *sim_network_new(struct sim_time *time, uint64_t seed);
 void sim_network_free(struct sim_network *network); /* every link is freed before */
 void sim_network_set_wire(struct sim_network *network, const struct sim_wire *wire);
+
+/* `permille` of the frames that arrive do so again, up to `late_us` later, after frames
+ * that were sent behind them, if the same process is still there. */
+void sim_network_repeat(struct sim_network *network, uint32_t permille,
+                        uint64_t late_us);
 
 /* Nothing passes from one address to the other, one way, while it is cut. */
 void sim_network_cut(struct sim_network *network, const char *from, const char *to,

@@ -75,11 +75,24 @@ struct sim_remote {
     char reason[128];
 };
 
+/* A frame that has arrived and will again. */
+struct sim_echo {
+    struct sim_network *network;
+    struct sim_echo *next;
+    struct sim_event event;
+    size_t from; /* hosts */
+    size_t to;
+    uint64_t process; /* the receiver's */
+    uint64_t node_id; /* the sender's */
+    struct bytes *frame;
+};
+
 struct sim_link {
     struct link link; /* first */
     struct sim_network *network;
     struct clock *clock;
     size_t host;
+    uint64_t process;                 /* a number of its own */
     const struct link_events *events; /* NULL: not started, or gone */
     void *owner;
     struct hello self;
@@ -102,6 +115,10 @@ struct sim_network {
     struct sim_time *time;
     struct sim_random random;
     struct sim_wire wire;
+    uint32_t repeat_permille;
+    uint64_t repeat_late_us;
+    struct sim_echo *echoes;
+    uint64_t processes; /* so far */
     struct sim_host hosts[SIM_HOSTS];
     size_t host_count;
     bool cut[SIM_HOSTS][SIM_HOSTS];

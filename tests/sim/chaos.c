@@ -18,6 +18,8 @@ const char *fault_word(enum fault fault)
     return fault_words[fault];
 }
 
+#define FIRST_LATER FAULT_DISK_ERROR_KIND
+
 static uint64_t chaos_below(struct world *world, uint64_t limit)
 {
     return sim_random_below(&world->fault_random, limit);
@@ -173,20 +175,59 @@ static void chaos_wire(struct world *world)
     sim_network_set_wire(world->network, &wire);
 }
 
-/* A folder is gone for good; its node comes back as a stranger. Never so many that the
- * members left are no majority; once all vote again, as many as before. */
+/* A folder is gone for good; its node comes back as a stranger. */
 static void chaos_wipe(struct world *world, struct sim_node *member)
 {
-    if (world_is_complete(world)) {
-        world->wipes_left = (world->count - 1) / 2;
-        for (size_t i = 0; i < world->count; i++) {
-            world->members[i].wiped = false;
-        }
-    }
-    if (world->wipes_left > 0 && member->state == SIM_NODE_UP && !member->wiped) {
+    if (damage_allowed(world, member)) {
         world->wipes_left--;
         sim_node_wipe(member, 1000 + chaos_below(world, world->down_max_us));
     }
+}
+
+static void chaos_flip(struct world *world, struct sim_node *member)
+{
+    if (damage_allowed(world, member)) {
+        uint64_t seed = sim_random_next(&world->fault_random);
+        enum sim_node_end end = chaos_any_end(world);
+        damage_flip(member, seed, end, 1000 + chaos_below(world, world->down_max_us));
+    }
+}
+
+static void chaos_disk_error_kind(struct sim_node *member)
+{
+    static const char *const kinds[] = {"open", "open",   "write",
+                                        "sync", "rename", "remove"};
+    const char *kind = kinds[chaos_below(member->world, 6)];
+    if (member->state == SIM_NODE_UP && !member->faulty) {
+        transcript_note(member->world->transcript, "%s: the next %s will fail",
+                        member->name, kind);
+        member->faulty = true;
+        sim_disk_fail_kind(member->disk, kind, 1);
+    }
+}
+
+/* By seconds, or by up to forty days. */
+static void chaos_wall_jump(struct sim_node *member)
+{
+    struct world *world = member->world;
+    uint64_t most = chaos_chance(world, 50) ? 1000000 : 40u * 86400000u;
+    int64_t by = (int64_t)chaos_below(world, 2 * most) - (int64_t)most;
+    if (member->state == SIM_NODE_UP) {
+        transcript_note(world->transcript, "%s: its wall clock jumps by %" PRId64 " ms",
+                        member->name, by);
+        sim_clock_wall_jump(member->clock, by);
+    }
+}
+
+static void chaos_twice(struct world *world)
+{
+    uint32_t permille =
+        chaos_chance(world, 30) ? 0 : 1 + (uint32_t)chaos_below(world, 200);
+    uint64_t late_us = chaos_below(world, chaos_chance(world, 50) ? 5000 : 2000000);
+    transcript_note(world->transcript,
+                    "net: %u in a thousand come again, after up to %" PRIu64 " us",
+                    permille, late_us);
+    sim_network_repeat(world->network, permille, late_us);
 }
 
 static void chaos_make(struct world *world, enum fault fault)
@@ -250,10 +291,7 @@ static void chaos_make(struct world *world, enum fault fault)
         chaos_wire(world);
         break;
     case FAULT_WALL_JUMP:
-        if (member->state == SIM_NODE_UP) {
-            sim_clock_wall_jump(member->clock,
-                                (int64_t)chaos_below(world, 2000000) - 1000000);
-        }
+        chaos_wall_jump(member);
         break;
     case FAULT_WIPE:
         chaos_wipe(world, member);
@@ -267,9 +305,38 @@ static void chaos_make(struct world *world, enum fault fault)
     case FAULT_UPGRADE:
         sim_node_upgrade(member, 1000 + chaos_below(world, world->down_max_us));
         break;
+    case FAULT_DISK_ERROR_KIND:
+        chaos_disk_error_kind(member);
+        break;
+    case FAULT_FLIP:
+        chaos_flip(world, member);
+        break;
+    case FAULT_PUT_BACK:
+        if (!damage_put_back(world, member->slot)) {
+            damage_copy(member, 1000 + chaos_below(world, world->down_max_us));
+        }
+        break;
+    case FAULT_TWICE:
+        chaos_twice(world);
+        break;
     case FAULT_COUNT:
         break;
     }
+}
+
+/* May it be made now? No node ends while an old copy is to be refused: its peers
+ * remember it only as long as they live. */
+static bool chaos_may(const struct world *world, enum fault fault)
+{
+    static const bool harmless[FAULT_COUNT] = {
+        [FAULT_DISK_SLOW] = true, [FAULT_PARTITION] = true,
+        [FAULT_HEAL] = true,      [FAULT_PARTITION_ONE_WAY] = true,
+        [FAULT_BREAK] = true,     [FAULT_ISOLATE_LEADER] = true,
+        [FAULT_PAUSE] = true,     [FAULT_WIRE] = true,
+        [FAULT_WALL_JUMP] = true, [FAULT_TRANSFER] = true,
+        [FAULT_TWICE] = true,
+    };
+    return world->put_back == NULL || harmless[fault];
 }
 
 /* Which one and when comes from one stream, the rest of a fault from a stream of its
@@ -288,7 +355,8 @@ static void chaos_turn(struct sim_event *event)
     while (dice >= world->weights[fault]) {
         dice -= world->weights[fault++];
     }
-    if (number >= FAULTS_MAX || !world->options->left_out[number]) {
+    bool left_out = number < FAULTS_MAX && world->options->left_out[number];
+    if (!left_out && chaos_may(world, (enum fault)fault)) {
         sim_random_init(&world->fault_random, hash_mix(world->options->seed) + number);
         world->result->faults[fault]++;
         chaos_make(world, (enum fault)fault);
@@ -305,12 +373,27 @@ static void chaos_storm(struct world *world)
 #include "sim/faults.def"
 #undef X
     };
-    memcpy(world->weights, weights, sizeof weights);
+    memcpy(world->weights, weights, FIRST_LATER * sizeof weights[0]);
+    for (size_t i = FIRST_LATER; i < FAULT_COUNT; i++) {
+        world->weights[i] = world->weights[i] > 0 ? weights[i] : 0;
+    }
     world->election_timeout_ms = 150;
     world->heartbeat_ms = 30;
     world->fault_gap_us = 20000 + world_below(world, 100000);
     world->write_gap_us = 3000 + world_below(world, 10000);
     world->down_max_us = 300000;
+}
+
+/* Faults that were thought of later: the other worlds stay as they were. */
+static void chaos_draw_later(struct world *world, const uint32_t *weights)
+{
+    struct sim_random random;
+    sim_random_init(&random, hash_mix(world->options->seed ^ 0x6c61746572u));
+    bool any = sim_random_chance(&random, 35);
+    for (size_t i = FIRST_LATER; i < FAULT_COUNT; i++) {
+        bool drawn = sim_random_chance(&random, 55);
+        world->weights[i] = any && drawn ? weights[i] : 0;
+    }
 }
 
 void chaos_init(struct world *world)
@@ -320,10 +403,11 @@ void chaos_init(struct world *world)
 #include "sim/faults.def"
 #undef X
     };
-    for (size_t i = 0; i < FAULT_COUNT; i++) {
+    for (size_t i = 0; i < FIRST_LATER; i++) {
         bool drawn = world_chance(world, 55);
         world->weights[i] = i == FAULT_HEAL || drawn ? weights[i] : 0;
     }
+    chaos_draw_later(world, weights);
     bool storm = world_chance(world, 25);
     if (world->options->kind == WORLD_STORM ||
         (world->options->kind == WORLD_MIXED && storm)) {
@@ -349,6 +433,7 @@ void chaos_heal(struct world *world)
     sim_time_cancel(world->time, &world->chaos);
     sim_network_heal(world->network);
     sim_network_set_wire(world->network, &wire);
+    sim_network_repeat(world->network, 0, 0);
     for (size_t i = 0; i < world->count; i++) {
         struct sim_node *member = &world->members[i];
         sim_node_resume(member);

@@ -37,8 +37,14 @@ struct sim_node {
     size_t slot;
     enum sim_node_state state;
     enum sim_node_end end; /* how its last life ended */
+    bool founded;          /* its folder holds a cluster */
     bool wiped;            /* it lost its folder: a stranger to its cluster */
     bool wipe_due;         /* ... as soon as it is down */
+    bool flip_due;         /* bytes of its files, before its next start */
+    bool flipped;          /* it may not start for that */
+    bool copy_due;         /* of its folder, as soon as it is down */
+    bool put_back_due;     /* that copy, likewise */
+    bool put_back;         /* its folder is an old copy */
     bool paused;
     bool faulty;  /* a disk fault is set in this life: it may end by itself */
     bool limited; /* its disk has a limit now */
@@ -58,6 +64,9 @@ struct sim_node {
     struct sim_event bury;    /* it is taken apart */
     struct sim_event restart; /* a new life begins */
     struct sim_event resume;  /* a pause ends */
+    struct sim_event give_up; /* its peers had time enough to refuse an old copy */
+    struct sim_random flip_random;
+    struct sim_disk *copy; /* of its folder; NULL: none */
     char name[8];
     char address[16];
     char api_address[16];
@@ -112,6 +121,7 @@ struct world {
     struct sim_event reader;
     uint64_t told; /* highest sequence acknowledged, or shown by a consistent read */
     struct sim_event operator;
+    struct sim_node *put_back; /* an old copy of its folder is to be refused; NULL */
     bool asked; /* a leader was asked for a change and has not answered */
     jmp_buf broken;
 };
@@ -143,6 +153,25 @@ bool sim_node_leads(const struct sim_node *member);
 void sim_node_observe(struct sim_node *member);
 /* Write a founded cluster onto the empty disks. */
 void world_found(struct world *world);
+
+/* --- damage.c */
+/* May this node lose what it has? If so the caller counts it: wipes_left, wiped. */
+bool damage_allowed(struct world *world, const struct sim_node *member);
+/* Only if it may. */
+void damage_flip(struct sim_node *member, uint64_t seed, enum sim_node_end end,
+                 uint64_t down_us);
+/* Copies the folder of a member; it is stopped for that. */
+void damage_copy(struct sim_node *member, uint64_t down_us);
+/* Puts a copy back, if there is one whose node's peers know better. False: there is
+ * none. Until world->put_back is NULL again nobody may end. */
+bool damage_put_back(struct world *world, size_t first);
+void damage_forget_copy(struct sim_node *member);
+void damage_when_down(struct sim_node *member);
+void damage_at_start(struct sim_node *member);
+/* Is that what keeps it from starting, or going on? Then its folder will be emptied. */
+bool damage_refused(struct sim_node *member, const struct err *err);
+void damage_put_back_over(struct sim_node *member);
+void damage_gave_up(struct sim_event *event);
 
 /* --- chaos.c */
 void chaos_init(struct world *world);

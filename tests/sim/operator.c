@@ -28,7 +28,7 @@ static bool operator_all_vote(const struct world *world,
     for (size_t i = 0; i < world->count; i++) {
         const struct sim_node *member = &world->members[i];
         struct node_status status;
-        if (member->state != SIM_NODE_UP) {
+        if (member->state != SIM_NODE_UP || member->put_back) {
             return false;
         }
         node_status(member->node, &status);

@@ -67,7 +67,9 @@ static void sim_node_cannot_go_on(void *owner, const struct err *err)
     }
     bool full = member->full && err->code == ERR_FULL;
     bool outdated = sim_node_outdated(member, err);
-    if (!full && !outdated && !sim_node_disk_fault(member)) {
+    bool copy = member->put_back && err->code == ERR_CONFLICT;
+    if (!full && !outdated && !copy && !damage_refused(member, err) &&
+        !sim_node_disk_fault(member)) {
         world_break(member->world, "%s cannot go on: %s", member->name, err->text);
     }
     member->level = outdated ? COMMAND_LEVEL : member->level; /* as it is told to */
@@ -79,7 +81,9 @@ static void sim_node_cannot_go_on(void *owner, const struct err *err)
 static void sim_node_failed(struct sim_event *event)
 {
     struct sim_node *member = event->owner;
-    if (member->state == SIM_NODE_UP) {
+    if (member->put_back) {
+        damage_put_back_over(member);
+    } else if (member->state == SIM_NODE_UP) {
         sim_node_end(member,
                      sim_disk_powered(member->disk) ? SIM_NODE_KILLED
                                                     : SIM_NODE_POWER_OFF,
@@ -146,13 +150,34 @@ static void sim_node_power_on(struct sim_node *member)
     } else {
         sim_disk_power_on(member->disk, SIM_STAYS);
     }
+    damage_at_start(member);
+}
+
+/* So that starting is interrupted too. */
+static void sim_node_hinder(struct sim_node *member)
+{
+    static const char *const kinds[] = {"open", "open", "write", "sync", "rename"};
+    const struct world *world = member->world;
+    struct sim_random *random = &member->random;
+    if (world->calm || member->put_back) {
+        return;
+    }
+    if (world->weights[FAULT_AT_OPERATION] > 0 && sim_random_chance(random, 15)) {
+        member->faulty = true;
+        sim_disk_power_off_after(member->disk, sim_random_below(random, 100));
+    } else if (world->weights[FAULT_DISK_ERROR_KIND] > 0 &&
+               sim_random_chance(random, 10)) {
+        member->faulty = true;
+        sim_disk_fail_kind(member->disk, kinds[sim_random_below(random, 5)], 1);
+    }
 }
 
 static void sim_node_does_not_start(struct sim_node *member, const struct err *err)
 {
     struct world *world = member->world;
     bool full = member->full && err->code == ERR_FULL;
-    if (!full && !sim_node_disk_fault(member)) {
+    bool damaged = damage_refused(member, err);
+    if (!full && !damaged && !sim_node_disk_fault(member)) {
         world_break(world, "%s does not start: %s", member->name, err->text);
     }
     transcript_note(world->transcript, "%s: does not start: %s", member->name,
@@ -164,6 +189,7 @@ static void sim_node_does_not_start(struct sim_node *member, const struct err *e
     sim_disk_power_off(member->disk);
     sim_node_free_life(member);
     member->node = NULL;
+    damage_when_down(member);
     world_queue(world, &member->restart,
                 sim_random_below(&member->random, world->down_max_us));
 }
@@ -186,12 +212,7 @@ void sim_node_start(struct sim_node *member)
     if (world->count > 1) {
         member->link = sim_link_new(world->network, member->clock, member->address);
     }
-    if (!world->calm && world->weights[FAULT_AT_OPERATION] > 0 &&
-        sim_random_chance(&member->random,
-                          15)) { /* so that starting is interrupted too */
-        member->faulty = true;
-        sim_disk_power_off_after(member->disk, sim_random_below(&member->random, 100));
-    }
+    sim_node_hinder(member);
     const char *peers[NODES_MAX];
     struct node_options options = sim_node_options(member, peers);
     struct err err = {0};
@@ -232,10 +253,7 @@ static void sim_node_bury(struct sim_event *event)
     assert(sim_disk_idle(member->disk));
     sim_node_free_life(member);
     member->state = SIM_NODE_DOWN;
-    if (member->wipe_due) {
-        member->wipe_due = false;
-        sim_disk_wipe(member->disk);
-    }
+    damage_when_down(member);
 }
 
 void sim_node_end(struct sim_node *member, enum sim_node_end end, uint64_t down_us)
@@ -269,7 +287,6 @@ void sim_node_wipe(struct sim_node *member, uint64_t down_us)
     sim_node_end(member, SIM_NODE_POWER_OFF, down_us);
     member->wiped = true;
     member->wipe_due = true;
-    member->world->result->wipes++;
 }
 
 void sim_node_upgrade(struct sim_node *member, uint64_t down_us)
@@ -330,6 +347,7 @@ void sim_node_init(struct world *world, size_t slot)
     member->bury = (struct sim_event){.fire = sim_node_bury, .owner = member};
     member->restart = (struct sim_event){.fire = sim_node_restart, .owner = member};
     member->resume = (struct sim_event){.fire = sim_node_resumed, .owner = member};
+    member->give_up = (struct sim_event){.fire = damage_gave_up, .owner = member};
     snprintf(member->name, sizeof member->name, "n%zu", slot + 1);
     snprintf(member->address, sizeof member->address, "n%zu:8658", slot + 1);
     snprintf(member->api_address, sizeof member->api_address, "n%zu:8558", slot + 1);
@@ -340,6 +358,7 @@ void sim_node_init(struct world *world, size_t slot)
 void sim_node_close(struct sim_node *member)
 {
     assert(member->state == SIM_NODE_DOWN);
+    damage_forget_copy(member);
     sim_disk_free(member->disk);
 }
 
@@ -395,6 +414,7 @@ void sim_node_observe(struct sim_node *member)
         return;
     }
     if (engine_role(engine) == ENGINE_LEADER) {
+        sim_node_check(member, member->put_back ? "leads from an old copy" : NULL);
         sim_node_check(member, truth_leads(world->truth, engine_term(engine),
                                            member->slot, member->life));
     }
@@ -405,6 +425,7 @@ void sim_node_observe(struct sim_node *member)
             member->name, commit, member->commit, engine_last(engine));
     }
     if (member->commit == 0) {
+        member->founded = true;
         struct node_status status;
         node_status(member->node, &status);
         sim_node_check(member, truth_cluster(world->truth, status.cluster_id));

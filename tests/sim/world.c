@@ -352,6 +352,17 @@ static void world_power_cycle(struct world *world)
     world_get_well(world);
 }
 
+/* Everybody knows everybody: now an old copy has to be refused. */
+static void world_put_back(struct world *world)
+{
+    if (damage_put_back(world, 0)) {
+        while (world->put_back != NULL) {
+            world_step(world);
+        }
+        world_get_well(world);
+    }
+}
+
 static void world_live(struct world *world)
 {
     world_open(world);
@@ -365,6 +376,7 @@ static void world_live(struct world *world)
     }
     chaos_heal(world);
     world_get_well(world);
+    world_put_back(world);
     if (world_chance(world, 40)) {
         world_power_cycle(world);
     }

@@ -113,6 +113,25 @@ static void a_tear_takes_whole_sectors_old_or_new(void **state)
     assert_int_equal(seen, 0xffff);
 }
 
+static void operations_of_one_kind_fail(void **state)
+{
+    struct bench *bench = *state;
+    struct disk_file *file = NULL;
+    sim_disk_fail_kind(bench->sim, "rename", 1);
+    file = bench_open(bench, "a", DISK_CREATE);
+    disk_close(bench->disk, file);
+    assert_false(sim_disk_failed(bench->sim));
+    assert_int_equal(disk_rename(bench->disk, "a", "b", &bench->err), ERR_IO);
+    assert_true(sim_disk_failed(bench->sim));
+    assert_int_equal(disk_rename(bench->disk, "a", "b", &bench->err), 0);
+    sim_disk_fail_kind(bench->sim, "open", 2);
+    assert_int_equal(disk_open(bench->disk, "b", DISK_READ, &file, &bench->err),
+                     ERR_IO);
+    sim_disk_fail(bench->sim, 0, 0);
+    assert_int_equal(disk_open(bench->disk, "b", DISK_READ, &file, &bench->err), 0);
+    disk_close(bench->disk, file);
+}
+
 static void a_failed_sync_forgets_that_it_failed(void **state)
 {
     struct bench *bench = *state;
@@ -197,6 +216,7 @@ int main(void)
         bench_test(unsynced_bytes_and_names_are_lost),
         bench_test(what_a_process_wrote_outlives_its_kill),
         bench_test(a_tear_takes_whole_sectors_old_or_new),
+        bench_test(operations_of_one_kind_fail),
         bench_test(a_failed_sync_forgets_that_it_failed),
         bench_test(the_power_goes_after_the_operation_asked_for),
         bench_test(a_full_disk_still_takes_what_it_has_room_for),
