@@ -92,10 +92,11 @@ class Node:
         before = len(self.log())
         self.launch()
         code = self.process.wait(PATIENCE)
-        self._forget()
+        self.forget()
         return code, self.log()[before:]
 
-    def _forget(self):
+    def forget(self):
+        """The process has ended."""
         self.process.stdout.close()
         self.process = None
 
@@ -107,13 +108,13 @@ class Node:
         self.process.send_signal(signal.SIGCONT)
         self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(PATIENCE)
-        self._forget()
+        self.forget()
         assert code == 0, f"{self.name} ended with {code}\n{self.log()[-3000:]}"
 
     def kill(self):
         self.process.kill()
         self.process.wait(PATIENCE)
-        self._forget()
+        self.forget()
 
     def pause(self):
         self.process.send_signal(signal.SIGSTOP)
@@ -131,7 +132,7 @@ class Node:
             self.stop()
         elif self.process is not None:
             code = self.process.returncode
-            self._forget()
+            self.forget()
             raise AssertionError(f"{self.name} had ended with {code}\n{self.log()[-3000:]}")
 
     def wipe(self):

@@ -94,11 +94,12 @@ class Traffic:
     """`with Traffic(addresses, reads=[...]) as traffic:`: writers and readers, each on
     kept connections and on new ones, until the end of the block."""
 
-    def __init__(self, addresses, reads, each=2):
+    def __init__(self, addresses, reads, each=2, writes=True):
         self.clients = []
         for kept in (True, False):
             for n in range(each):
-                self.clients.append(Writes(addresses, kept, f"{'kn'[kept]}{n}"))
+                if writes:
+                    self.clients.append(Writes(addresses, kept, f"{'nk'[kept]}{n}"))
                 self.clients.append(Reads(addresses, kept, reads))
 
     def __enter__(self):
@@ -107,6 +108,9 @@ class Traffic:
         return self
 
     def __exit__(self, kind, value, trace):
+        self.over()
+
+    def over(self):
         for client in self.clients:
             client.over.set()
         for client in self.clients:
