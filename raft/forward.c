@@ -9,7 +9,8 @@
  * node that does not lead any more answers that it never happened. So a write makes one
  * step only, and there are no loops.
  *
- * It is sent once, whatever becomes of it. A frame may still come twice or late: each
+ * It is sent once, whatever becomes of it; only who was told that it never happened may
+ * come with it again, as another errand. A frame may still come twice or late: each
  * carries a number that grows within the sender's session, and the leader takes none
  * that is not newer than the last.
  *

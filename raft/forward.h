@@ -3,7 +3,8 @@
  * over the peer link, and its owner the leader's outcome. What forward.c and node.c
  * share.
  *
- * One invariant: a write leaves this node at most once. */
+ * One invariant: a write is on its way at most once. Door 1 hands it on again only when
+ * it certainly never happened (raft/propose.c). */
 #ifndef RAFT_FORWARD_H
 #define RAFT_FORWARD_H
 

@@ -414,19 +414,26 @@ static bool keeper_drains(const struct node *node, uint64_t id)
     return row != NULL && row->draining;
 }
 
+/* It was heard of late and can be told: whose connection has ended cannot. */
+static bool keeper_hears(struct node *node, uint64_t id)
+{
+    const struct acquaintance *other = acquaintances_find(&node->others, id);
+    uint64_t recent = 2 * (uint64_t)node->options.election_timeout_ms;
+    return other != NULL && other->up &&
+           engine_heard_age_ms(node->engine, id) <= recent;
+}
+
 static uint64_t keeper_best(struct node *node, bool draining)
 {
     struct membership members;
     uint64_t best = 0;
     uint64_t best_match = 0;
-    uint64_t recent = 2 * (uint64_t)node->options.election_timeout_ms;
     engine_membership(node->engine, &members);
     for (size_t i = 0; i < members.count; i++) {
         uint64_t id = members.rows[i].id;
         uint64_t match = engine_match(node->engine, id);
         if (members.rows[i].voter && id != node->identity.node_id &&
-            keeper_drains(node, id) == draining &&
-            engine_heard_age_ms(node->engine, id) <= recent &&
+            keeper_drains(node, id) == draining && keeper_hears(node, id) &&
             !engine_peer_full(node->engine, id) && !node_member_differs(node, id) &&
             match >= best_match) {
             best = id;

@@ -76,6 +76,20 @@ static void node_engine_changed(void *owner)
     node_wake(node);
 }
 
+/* A node that hands writes on holds them for as long as it takes to elect a leader. */
+static void node_watch_leader(struct node *node)
+{
+    bool leaderless = engine_leader(node->engine) == 0;
+    if (leaderless && !node->leaderless && node->options.forward_writes) {
+        clock_timer_start(node->options.clock, &node->patience,
+                          node_now(node) +
+                              2 * (uint64_t)node->options.election_timeout_ms);
+    } else if (!leaderless) {
+        clock_timer_stop(node->options.clock, &node->patience);
+    }
+    node->leaderless = leaderless;
+}
+
 /* How door 1 is to stand: see raft/propose.c. */
 static enum propose_state node_door(const struct node *node)
 {
@@ -88,7 +102,9 @@ static enum propose_state node_door(const struct node *node)
     bool gave_away = handover_hands_on(&node->handover);
     if (engine_leader(node->engine) == 0) {
         /* what waits is handed on, or answered, once it is known who leads */
-        return held || gave_away ? PROPOSE_HOLDING : PROPOSE_CLOSED;
+        return held || gave_away || clock_timer_active(&node->patience)
+                   ? PROPOSE_HOLDING
+                   : PROPOSE_CLOSED;
     }
     return node->options.forward_writes || gave_away ? PROPOSE_RELAYING
                                                      : PROPOSE_CLOSED;
@@ -107,7 +123,16 @@ void node_set_door(struct node *node)
     if (engine_settled(node->engine) && node->phase == NODE_PHASE_MEMBER) {
         keeper_raise_level(node); /* before anybody is let in */
     }
+    node_watch_leader(node);
     propose_set_state(node->propose, node_door(node), node->engine);
+}
+
+static void node_patience_over(struct clock_timer *timer)
+{
+    struct node *node = timer->owner;
+    if (node->phase == NODE_PHASE_MEMBER) {
+        node_set_door(node);
+    }
 }
 
 static void node_tell_leadership(struct node *node)
@@ -577,6 +602,7 @@ static struct node *node_new(const struct node_options *options)
     forward_start(node);
     node->session = clock_random(options->clock);
     node->turn = (struct clock_task){.run = node_turn, .owner = node};
+    node->patience = (struct clock_timer){.fire = node_patience_over, .owner = node};
     node->level = options->level != 0 ? options->level : COMMAND_LEVEL;
     node->fsm = fsm_new();
     fsm_know(node->fsm, node->level);
@@ -643,6 +669,7 @@ static void node_quieten(struct node *node)
     propose_set_state(node->propose, PROPOSE_CLOSED, node->engine);
     forward_stop(node);
     clock_timer_stop(node->options.clock, &node->applier.more);
+    clock_timer_stop(node->options.clock, &node->patience);
     if (node->engine != NULL) {
         handover_stop(&node->handover);
         read_index_stop(&node->reads);

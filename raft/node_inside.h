@@ -117,6 +117,8 @@ struct node {
     uint32_t level; /* the highest feature level it knows */
     struct forward forward;
     struct retire retire;
+    bool leaderless;             /* nobody leads, as far as it knows */
+    struct clock_timer patience; /* ... since so lately that writes wait for one */
     uint64_t session;
     uint64_t found_last; /* last index of the log as it was opened */
     struct compaction compaction;

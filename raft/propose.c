@@ -11,7 +11,10 @@
  *    └──────────────────┴────────────── leads no more ─────────────┘
  *
  * Relaying, what waits goes to the leader one by one at the end of the turn, and counts
- * as waiting until its outcome.
+ * as waiting until its outcome. Whatever certainly never happened, because who was
+ * asked does not lead any more or cannot be reached, is parked for a moment and then
+ * waits again, for three seconds in all: so the writes of a node that hands on outlive
+ * a lead that is given away, or taken over.
  *
  * No command goes into the log above the cluster's feature level. A level_set goes to
  * the head of the queue, and what comes behind it may be of its level at once: whoever
@@ -32,7 +35,10 @@
 #include "base/mem.h"
 #include "base/plant.h"
 
-#define PROPOSE_INFLIGHT 8
+#define PROPOSE_INFLIGHT    8
+#define PROPOSE_PAUSE_MS    10   /* who leads is known by then, or again later */
+#define PROPOSE_PATIENCE_MS 3000 /* below LIMIT_WRITE_DEADLINE_MS: "never" is certain  \
+                                  */
 
 struct proposal {
     struct proposal *next;
@@ -42,8 +48,9 @@ struct proposal {
     uint32_t level;  /* it first exists in */
     uint32_t raises; /* a level_set: to this level; else 0 */
     size_t len;
-    bool here;      /* never handed on */
-    uint8_t data[]; /* the command, encoded */
+    bool here;         /* never handed on */
+    uint64_t until_ms; /* parked again and again */
+    uint8_t data[];    /* the command, encoded */
 };
 
 struct proposal_list {
@@ -71,13 +78,15 @@ struct propose {
     bool stopped;
     uint32_t level; /* propose_level(); 0: not open yet in this leadership */
     struct proposal_list queue;
+    struct proposal_list parked; /* goes into the queue again when the timer fires */
+    struct clock_timer again;
     /* Submitted, in that order. Batches of an earlier leadership may still wait while
      * this one's newest entries go to the same places: indexes are neither sorted nor
      * unique. */
     struct batch *batches;
     struct batch **last_batch;
     size_t inflight; /* batches of this leadership */
-    size_t waiting;  /* proposals in queue and batches, and handed on */
+    size_t waiting;  /* proposals in queue and batches, parked, and handed on */
     size_t waiting_bytes;
     uint64_t clock_base_ms; /* replicated clock when the state became OPEN */
     uint64_t clock_base_at; /* monotonic, at that moment */
@@ -236,21 +245,41 @@ static void batch_submit(struct propose *propose)
     propose->inflight++;
 }
 
+/* It never happened, for certain: it waits again, if it has not done so for too long.
+ */
+static void propose_park(struct propose *propose, struct proposal *proposal)
+{
+    static const struct outcome never = {.code = ERR_NOT_LEADER};
+    uint64_t now = clock_now_ms(propose->clock);
+    if (proposal->here || propose->state == PROPOSE_CLOSED ||
+        now >= proposal->until_ms) {
+        proposal_decide(propose, proposal, &never);
+        return;
+    }
+    list_push(&propose->parked, proposal);
+    if (!clock_timer_active(&propose->again)) {
+        clock_timer_start(propose->clock, &propose->again, now + PROPOSE_PAUSE_MS);
+    }
+}
+
 static void relay_decided(void *owner, const struct outcome *outcome)
 {
     struct proposal *proposal = owner;
-    proposal_decide(proposal->propose, proposal, outcome);
+    if (outcome->code == ERR_NOT_LEADER) {
+        propose_park(proposal->propose, proposal);
+    } else {
+        proposal_decide(proposal->propose, proposal, outcome);
+    }
 }
 
 static void propose_relay_queue(struct propose *propose)
 {
-    static const struct outcome never = {.code = ERR_NOT_LEADER};
     struct proposal *proposal = NULL;
     while ((proposal = list_pop(&propose->queue)) != NULL) {
         if (proposal->here ||
             propose->relay.hand(propose->relay.owner, proposal->data, proposal->len,
                                 relay_decided, proposal) != 0) {
-            proposal_decide(propose, proposal, &never);
+            propose_park(propose, proposal);
         }
     }
 }
@@ -335,6 +364,7 @@ static int propose_enqueue(struct propose *propose, const struct command *comman
     struct proposal *proposal = mem_alloc(sizeof *proposal + propose->scratch.len);
     *proposal = *kind;
     proposal->propose = propose;
+    proposal->until_ms = clock_now_ms(propose->clock) + PROPOSE_PATIENCE_MS;
     proposal->level = command_needs(command);
     proposal->raises =
         command->type == COMMAND_LEVEL_SET ? command->level_set.level : 0;
@@ -376,27 +406,6 @@ size_t propose_waiting(const struct propose *propose)
 /* --- what the node tells
  * --------------------------------------------------------------- */
 
-struct propose *propose_new(struct clock *clock, const struct fsm *fsm)
-{
-    struct propose *propose = mem_zalloc(sizeof *propose);
-    propose->clock = clock;
-    propose->fsm = fsm;
-    list_init(&propose->queue);
-    propose->last_batch = &propose->batches;
-    buf_init(&propose->scratch);
-    propose->flush.owner = propose;
-    propose->flush.run = propose_flush;
-    return propose;
-}
-
-void propose_free(struct propose *propose)
-{
-    assert(propose->waiting == 0);
-    clock_defer_cancel(propose->clock, &propose->flush);
-    buf_close(&propose->scratch);
-    mem_free(propose);
-}
-
 /* The level is that of the state, which is all there is, or one raised since. What was
  * held and is above it never happens. */
 static void propose_judge_queue(struct propose *propose)
@@ -416,6 +425,49 @@ static void propose_judge_queue(struct propose *propose)
         list_push(fits ? &propose->queue : &refused, proposal);
     }
     list_decide(propose, &refused, ERR_LEVEL);
+}
+
+/* What is parked waits as if it had just come. */
+static void propose_unpark(struct propose *propose)
+{
+    struct proposal *proposal = NULL;
+    clock_timer_stop(propose->clock, &propose->again);
+    while ((proposal = list_pop(&propose->parked)) != NULL) {
+        list_push(&propose->queue, proposal);
+    }
+}
+
+static void propose_again(struct clock_timer *timer)
+{
+    struct propose *propose = timer->owner;
+    propose_unpark(propose);
+    if (propose->state == PROPOSE_OPEN) {
+        propose_judge_queue(propose);
+    }
+    clock_defer(propose->clock, &propose->flush);
+}
+
+struct propose *propose_new(struct clock *clock, const struct fsm *fsm)
+{
+    struct propose *propose = mem_zalloc(sizeof *propose);
+    propose->clock = clock;
+    propose->fsm = fsm;
+    list_init(&propose->queue);
+    list_init(&propose->parked);
+    propose->again = (struct clock_timer){.fire = propose_again, .owner = propose};
+    propose->last_batch = &propose->batches;
+    buf_init(&propose->scratch);
+    propose->flush.owner = propose;
+    propose->flush.run = propose_flush;
+    return propose;
+}
+
+void propose_free(struct propose *propose)
+{
+    assert(propose->waiting == 0);
+    clock_defer_cancel(propose->clock, &propose->flush);
+    buf_close(&propose->scratch);
+    mem_free(propose);
 }
 
 /* What a leader proposes by itself holds for its own term only. */
@@ -458,6 +510,7 @@ void propose_set_state(struct propose *propose, enum propose_state state,
     }
     propose->state = state;
     propose->engine = engine;
+    propose_unpark(propose);
     if (state == PROPOSE_OPEN) {
         propose->clock_base_ms = registry_clock_ms(fsm_registry(propose->fsm));
         propose->clock_base_at = clock_now_ms(propose->clock);
@@ -546,6 +599,7 @@ void propose_stop(struct propose *propose)
 {
     propose->stopped = true;
     propose->state = PROPOSE_CLOSED;
+    propose_unpark(propose);
     propose_refuse_queue(propose);
     while (propose->batches != NULL) {
         struct batch *batch = propose_unlink(propose, &propose->batches);

@@ -170,7 +170,8 @@ static void what_the_leader_has_no_room_for_is_refused_as_it_says(void **state)
     bench_close(&bench);
 }
 
-static void with_no_leader_or_no_link_it_never_happened(void **state)
+/* It waits for a leader, for a while; none comes. */
+static void with_no_leader_for_long_it_never_happened(void **state)
 {
     (void)state;
     struct cluster_bench bench;
@@ -180,10 +181,36 @@ static void with_no_leader_or_no_link_it_never_happened(void **state)
     bench_kill(leader); /* the loss of its link is known a little later */
     bench_kill(other(leader, 1));
     bench_run(&bench, 20);
-    int rv = ask(&asked, follower, "t");
-    bench_run(&bench, 1);
-    assert_true(rv == ERR_NOT_LEADER ||
-                (rv == 0 && asked.decided && asked.code == ERR_NOT_LEADER));
+    assert_int_equal(ask(&asked, follower, "t"), 0);
+    assert_false(asked.decided);
+    bench_run(&bench, 3 * BENCH_ELECTION_MS);
+    assert_true(asked.decided);
+    assert_int_equal(asked.code, ERR_NOT_LEADER);
+    assert_int_equal(ask(&asked, follower, "t2"), ERR_NOT_LEADER); /* at once by now */
+    bench_close(&bench);
+}
+
+static void what_comes_between_two_leaders_waits_for_the_next(void **state)
+{
+    (void)state;
+    struct cluster_bench bench;
+    struct bench_node *leader = lead(&bench, true);
+    struct bench_node *follower = other(leader, 0);
+    struct asked asked[20];
+    bench_kill(leader);
+    for (size_t i = 0; i < 20; i++) { /* from before the loss of its link is known on */
+        char name[16];
+        snprintf(name, sizeof name, "t%zu", i);
+        assert_int_equal(ask(&asked[i], follower, name), 0);
+        bench_run(&bench, 5);
+    }
+    assert_true(bench_run_until(&bench, everything_is_decided, 20000));
+    for (size_t i = 0; i < 20; i++) {
+        /* the first may have been sent before the link was known to be lost */
+        assert_true(asked[i].code == 0 ||
+                    (i == 0 && asked[i].code == ERR_OUTCOME_UNKNOWN));
+    }
+    assert_true(has_task(follower, "t19"));
     bench_close(&bench);
 }
 
@@ -370,24 +397,35 @@ static void a_transfer_that_fails_leaves_what_was_held_to_the_old_leader(void **
     bench_close(&bench);
 }
 
-/* The follower's write waits at a leader that gives the lead away: handed on once, it
- * is told that it never happened. */
-static void a_write_held_for_another_node_is_not_handed_on(void **state)
+/* A follower's write waits at a leader that gives the lead away: it is told that it
+ * never happened there, and goes to the next. */
+static void a_lead_given_away_refuses_no_write_of_a_follower_either(void **state)
 {
     (void)state;
     struct cluster_bench bench;
     struct bench_node *leader = lead(&bench, true);
+    struct bench_node *follower = other(leader, 0);
     struct bench_node *to = other(leader, 1);
+    static struct asked asked[WRITES];
     struct given given = {false, ERR_NONE};
-    struct asked asked;
-    assert_int_equal(node_transfer(leader->node, to->name, given_away, &given, NULL),
-                     0);
-    assert_int_equal(ask(&asked, other(leader, 0), "t"), 0);
+    for (size_t i = 0; i < WRITES; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "t%zu", i);
+        if (i == 50) {
+            assert_int_equal(
+                node_transfer(leader->node, to->name, given_away, &given, NULL), 0);
+        }
+        assert_int_equal(ask(&asked[i], i % 2 == 0 ? follower : to, name), 0);
+        sim_time_run_until(bench.time, sim_time_now_us(bench.time) + 500);
+    }
     assert_true(bench_run_until(&bench, everything_is_decided, 5000));
-    bench_run(&bench, 1000);
     assert_true(given.over);
-    assert_true(asked.code == ERR_NOT_LEADER || asked.code == 0);
-    assert_int_equal(has_task(to, "t"), asked.code == 0);
+    assert_int_equal(given.code, ERR_NONE);
+    assert_ptr_equal(bench_leader(&bench), to);
+    for (size_t i = 0; i < WRITES; i++) {
+        assert_int_equal(asked[i].code, 0);
+        assert_int_equal(asked[i].result.code, 0); /* ERR_EXISTS: it went twice */
+    }
     bench_close(&bench);
 }
 
@@ -398,14 +436,15 @@ int main(void)
         cmocka_unit_test(a_follower_that_is_not_to_hand_on_refuses),
         cmocka_unit_test(many_writes_go_and_the_door_is_bounded),
         cmocka_unit_test(what_the_leader_has_no_room_for_is_refused_as_it_says),
-        cmocka_unit_test(with_no_leader_or_no_link_it_never_happened),
+        cmocka_unit_test(with_no_leader_for_long_it_never_happened),
+        cmocka_unit_test(what_comes_between_two_leaders_waits_for_the_next),
         cmocka_unit_test(a_leader_that_dies_leaves_the_outcome_unknown),
         cmocka_unit_test(an_answer_that_does_not_come_is_waited_for_until_the_deadline),
         cmocka_unit_test(a_write_that_comes_twice_or_late_is_taken_once),
         cmocka_unit_test(who_does_not_lead_hands_nothing_on_twice),
         cmocka_unit_test(a_lead_given_away_refuses_no_write),
         cmocka_unit_test(a_transfer_that_fails_leaves_what_was_held_to_the_old_leader),
-        cmocka_unit_test(a_write_held_for_another_node_is_not_handed_on),
+        cmocka_unit_test(a_lead_given_away_refuses_no_write_of_a_follower_either),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
