@@ -8,7 +8,7 @@ from lib.cluster import Cluster
 from lib.load import task_body
 from lib.steady import Traffic
 
-ROUNDS = 20 if os.environ.get("MUSTER_TEST_FULL") else 3
+ROUNDS = 20 if os.environ.get("MUSTER_TEST_FULL") else 2
 READS = ["/v1/tasks/fixed", "/v1/status", "/v1/tasks/fixed?consistent", "/v1/cluster"]
 
 
