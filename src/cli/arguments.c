@@ -31,6 +31,8 @@ enum {
     OPTION_LIMIT,
     OPTION_TASK,
     OPTION_TYPE,
+    OPTION_REVISION,
+    OPTION_MERGE,
     OPTION_FOLLOW = 'f',
 };
 
@@ -64,6 +66,11 @@ static const struct {
     {COMMAND_FOLLOW,
      {"follow", OPTION_FOLLOW, NULL, 0,
       "Tell what comes, until it is interrupted; without --after, from now on", 0}},
+    {COMMAND_UPDATE,
+     {"if-revision", OPTION_REVISION, "N", 0,
+      "Only if it still has the revision that `task show` told", 0}},
+    {COMMAND_UPDATE,
+     {"merge", OPTION_MERGE, NULL, 0, "FILE holds only the fields that change", 0}},
     {0, {"help", OPTION_HELP, NULL, 0, "Print this and end", -1}},
 };
 
@@ -96,6 +103,17 @@ static error_t read_output(struct reading *reading, const char *value)
     if (!reading->arguments.json && strcmp(value, "table") != 0) {
         return refuse(reading, "--output is table or json, not", value);
     }
+    return 0;
+}
+
+/* As ETag has it, so that 007 is not taken for 7. */
+static error_t read_revision(struct reading *reading, const char *value)
+{
+    size_t digits = strspn(value, "0123456789");
+    if (digits == 0 || digits > 19 || value[digits] != '\0' || value[0] == '0') {
+        return refuse(reading, "--if-revision is a number above 0, not", value);
+    }
+    reading->arguments.if_revision = value;
     return 0;
 }
 
@@ -145,6 +163,11 @@ static error_t read_option(int key, char *value, struct argp_state *state)
         return 0;
     case OPTION_TYPE:
         arguments->type = value;
+        return 0;
+    case OPTION_REVISION:
+        return read_revision(reading, value);
+    case OPTION_MERGE:
+        arguments->merge = true;
         return 0;
     case OPTION_FOLLOW:
         arguments->follow = true;

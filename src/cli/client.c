@@ -7,9 +7,14 @@
  * happened ───┤ │                                             └ unknown ─▶ end, said so
  *        └ past the timeout ─▶ end, with what each node said
  *
- * Failure modes: a frozen node takes a request and never answers. A read then goes on
- * to the next after READ_SILENCE_MS; a write cannot, and ends as unknown at the
- * timeout. An endless answer tells by heartbeats that it is not frozen. */
+ * A write with an idempotency key goes on where others end as unknown: whichever node
+ * is asked with it again, it is done once. It ends as unknown when nobody has said
+ * within the timeout what became of it.
+ *
+ * Failure modes: a frozen node takes a request and never answers. A read, or a write
+ * with a key, then goes on to the next after SILENCE_MS; another write cannot, and ends
+ * as unknown at the timeout. An endless answer tells by heartbeats that it is not
+ * frozen. A cluster that is not upgraded whole refuses keys: then it goes without. */
 #include "cli/client.h"
 
 #include <stdbool.h>
@@ -21,10 +26,11 @@
 #include "cli/verdict.h"
 
 #define CONNECT_MS        2000
-#define READ_SILENCE_MS   2000
+#define SILENCE_MS        2000
 #define STREAM_SILENCE_MS 35000 /* two heartbeats, and some */
 #define WRITE_LEAST_MS    2000  /* for its answer: a late try must not end as unknown */
 #define HEADER_LEADER     "X-Muster-Leader-Address"
+#define HEADERS_MAX       6
 
 struct
 try {
@@ -33,6 +39,9 @@ try {
     bool write;
     bool sink_failed; /* on_body refused: another node will not help */
     bool heard;       /* this node has said some of an endless answer */
+    bool keyed;       /* a write that is sent with its key */
+    /* A try with the key may have done it, or still will: where and why; NULL: none. */
+    char *doubt;
     uint64_t deadline_ms;
 };
 
@@ -67,33 +76,45 @@ static int try_body(void *arg, const void *data, size_t len, struct err *err)
     return rv;
 }
 
+/* "Name: value", each to mem_free(). */
+static void try_headers(const struct try *try, char *headers[HEADERS_MAX + 1])
+{
+    const struct client_request *request = try->request;
+    size_t count = 0;
+    headers[count++] =
+        mem_printf("Accept: %s", request->accept != NULL ? request->accept : "*/*");
+    if (request->body != NULL) {
+        headers[count++] =
+            mem_printf("Content-Type: %s",
+                       request->type != NULL ? request->type : "application/json");
+    }
+    if (try->client->token != NULL) {
+        headers[count++] = mem_printf("Authorization: Bearer %s", try->client->token);
+    }
+    if (try->keyed) {
+        headers[count++] = mem_printf("Idempotency-Key: %s", request->key);
+    }
+    if (request->if_match != NULL) {
+        headers[count++] = mem_printf("If-Match: %s", request->if_match);
+    }
+    headers[count] = NULL;
+}
+
 static void try_send(struct try *try, const char *address, struct http_answer *answer)
 {
     const struct client_request *request = try->request;
-    const char *headers[4] = {NULL};
-    size_t header_count = 0;
+    char *headers[HEADERS_MAX + 1];
     uint64_t now = now_ms();
     uint64_t left = try->deadline_ms > now ? try->deadline_ms - now : 1;
     bool others = try->client->nodes.count > 1;
     char *url = mem_printf("http://%s%s", address, request->path);
-    char *accept =
-        mem_printf("Accept: %s", request->accept != NULL ? request->accept : "*/*");
-    if (request->body != NULL) {
-        headers[header_count++] = "Content-Type: application/json";
-    }
-    headers[header_count++] = accept;
-    char *token = try->client->token != NULL
-                      ? mem_printf("Authorization: Bearer %s", try->client->token)
-                      : NULL;
-    if (token != NULL) {
-        headers[header_count++] = token;
-    }
+    try_headers(try, headers);
     struct http_request sent = {
         .method = request->method != NULL ? request->method : "GET",
         .url = url,
         .body = request->body,
         .body_len = request->body_len,
-        .headers = headers,
+        .headers = (const char *const *)headers,
         .connect_timeout_ms = least(CONNECT_MS, left),
         .timeout_ms = left,
         .answer_max = CLIENT_ANSWER_MAX,
@@ -106,12 +127,14 @@ static void try_send(struct try *try, const char *address, struct http_answer *a
             request->endless ? STREAM_SILENCE_MS : try->client->timeout_ms;
     } else if (try->write) {
         sent.timeout_ms = left > WRITE_LEAST_MS ? left : WRITE_LEAST_MS;
+        sent.idle_timeout_ms = try->keyed && others ? SILENCE_MS : 0;
     } else if (others) {
-        sent.idle_timeout_ms = READ_SILENCE_MS;
+        sent.idle_timeout_ms = SILENCE_MS;
     }
     http_wait(&sent, answer);
-    mem_free(token);
-    mem_free(accept);
+    for (size_t i = 0; headers[i] != NULL; i++) {
+        mem_free(headers[i]);
+    }
     mem_free(url);
 }
 
@@ -137,15 +160,21 @@ static int end_unreachable(const struct try *try, struct err *err)
     return CLI_EXIT_UNREACHABLE;
 }
 
-static int end_unknown(const struct try *try, const char *address,
-                       const struct buf *reason, struct err *err)
+/* `doubt`: where and why. */
+static int end_unknown(const struct try *try, const char *doubt, struct err *err)
 {
     err_set(err, ERR_OUTCOME_UNKNOWN,
-            "the outcome is not known: it may have been done, or still will be: %s: "
-            "%.*s; look with `%s` before you repeat it",
-            address, (int)least(reason->len, 250), (const char *)reason->data,
-            try->request->look);
+            "the outcome is not known: it may have been done, or still will be: "
+            "%.300s; look with `%s` before you repeat it",
+            doubt, try->request->look);
     return CLI_EXIT_UNKNOWN;
+}
+
+/* Nobody has said in time what became of it. */
+static int end_late(const struct try *try, struct err *err)
+{
+    return try->doubt != NULL ? end_unknown(try, try->doubt, err)
+                              : end_unreachable(try, err);
 }
 
 /* It does not lead; who does may be in its answer, which comes from outside. */
@@ -161,10 +190,47 @@ static void judge_elsewhere(struct nodes *nodes, size_t node, const char *leader
     nodes_failed(nodes, node, now_ms(), 0, reason);
 }
 
+/* With a key it may be repeated, whatever became of it. */
+static int judge_unknown(struct try *try, size_t node, const char *reason,
+                         struct err *err)
+{
+    struct nodes *nodes = &try->client->nodes;
+    char *doubt = mem_printf("%s: %s", nodes->items[node].address, reason);
+    if (try->keyed) {
+        nodes_failed(nodes, node, now_ms(), 0, reason);
+        mem_free(try->doubt);
+        try->doubt = doubt;
+        return -1;
+    }
+    int code = end_unknown(try, doubt, err);
+    mem_free(doubt);
+    return code;
+}
+
+/* Nothing happened by this try. What happened by an earlier one is known only if this
+ * one came as far as to be decided: then the key was new, or it is told what was. */
+static int judge_refused(struct try *try, const struct http_answer *answer,
+                         const struct buf *reason, struct err *err)
+{
+    const char *match = try->request->if_match;
+    bool decided =
+        answer->status == 400 || answer->status == 404 || answer->status == 412;
+    if (try->doubt != NULL && !decided) {
+        return end_unknown(try, try->doubt, err);
+    }
+    if (try->keyed && verdict_takes_no_key(answer)) {
+        try->keyed = false; /* it is due at once, at the same node */
+        return -1;
+    }
+    bool absent = answer->status == 404 ||
+                  (answer->status == 412 && match != NULL && strcmp(match, "*") == 0);
+    return absent ? end_with(CLI_EXIT_NOT_FOUND, ERR_NOT_FOUND, reason, err)
+                  : end_with(CLI_EXIT_FAILED, ERR_CONFLICT, reason, err);
+}
+
 /* What the answer of one node means; -1: go on with another. */
-static int try_judge(const struct try *try, size_t node,
-                     const struct http_answer *answer, struct buf *reason,
-                     struct err *err)
+static int try_judge(struct try *try, size_t node, const struct http_answer *answer,
+                     struct buf *reason, struct err *err)
 {
     struct nodes *nodes = &try->client->nodes;
     buf_clear(reason);
@@ -181,10 +247,8 @@ static int try_judge(const struct try *try, size_t node,
         code = CLI_EXIT_OK;
         break;
     case VERDICT_REFUSED:
-        code = end_with(CLI_EXIT_FAILED, ERR_CONFLICT, reason, err);
-        break;
     case VERDICT_NOT_FOUND:
-        code = end_with(CLI_EXIT_NOT_FOUND, ERR_NOT_FOUND, reason, err);
+        code = judge_refused(try, answer, reason, err);
         break;
     case VERDICT_ELSEWHERE:
         judge_elsewhere(nodes, node, http_answer_header(answer, HEADER_LEADER));
@@ -193,7 +257,7 @@ static int try_judge(const struct try *try, size_t node,
         nodes_failed(nodes, node, now_ms(), verdict_retry_after_ms(answer), text);
         break;
     case VERDICT_UNKNOWN:
-        code = end_unknown(try, nodes->items[node].address, reason, err);
+        code = judge_unknown(try, node, text, err);
         break;
     }
     mem_free(text);
@@ -241,6 +305,7 @@ int client_ask(struct client *client, const struct client_request *request,
         .client = client,
         .request = request,
         .write = request->method != NULL && strcmp(request->method, "GET") != 0,
+        .keyed = request->key != NULL,
         .deadline_ms = now_ms() + client->timeout_ms,
     };
     struct buf reason;
@@ -251,7 +316,7 @@ int client_ask(struct client *client, const struct client_request *request,
         size_t node = nodes_next(&client->nodes, now);
         uint64_t due = client->nodes.items[node].due_ms;
         if (now >= try.deadline_ms || due >= try.deadline_ms) {
-            code = end_unreachable(&try, err);
+            code = end_late(&try, err);
             break;
         }
         if (due > now) {
@@ -262,6 +327,7 @@ int client_ask(struct client *client, const struct client_request *request,
         code = try_one(&try, node, answer, &reason, err);
     }
     buf_close(&reason);
+    mem_free(try.doubt);
     return code;
 }
 

@@ -3,7 +3,8 @@
  *
  * A read goes to the first node that answers; a write follows the nodes' word to the
  * leader. What certainly did not happen is tried on the next node, ever more slowly,
- * until the timeout. A write whose outcome is not known is never sent twice. */
+ * until the timeout. A write whose outcome is not known is sent again only if it has an
+ * idempotency key, and with it. */
 #ifndef CLI_CLIENT_H
 #define CLI_CLIENT_H
 
@@ -20,16 +21,19 @@
 struct client {
     struct nodes nodes;
     uint64_t timeout_ms; /* for one request, all tries together */
-    char *token; /* owned; what is shown to the nodes, or NULL */
+    char *token;         /* owned; what is shown to the nodes, or NULL */
 };
 
 struct client_request {
     const char *method; /* NULL: GET */
     const char *path;   /* with its query, encoded; `begin` may put another here */
     const char *accept; /* the header of that name; NULL: anything */
+    const char *type;   /* of the body; NULL: application/json */
     const void *body;   /* JSON, or NULL */
     size_t body_len;
-    const char *look; /* of a write: the command that shows whether it happened */
+    const char *key;      /* of a write that may be repeated: a fresh one, or NULL */
+    const char *if_match; /* the header of that name, or NULL */
+    const char *look;     /* of a write: the command that shows whether it happened */
     /* Instead of keeping the body: as in http.h. `begin` runs before each try, which
      * sends it all again. The timeout is then for finding a node, and for each pause.
      */

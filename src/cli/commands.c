@@ -47,6 +47,17 @@ static const struct command commands[] = {
      .run = cli_task_show,
      .summary = "what one task is"},
     {.noun = "task",
+     .verb = "update",
+     .arguments = "NAME FILE|-",
+     .least = 2,
+     .most = 2,
+     .options = COMMAND_UPDATE,
+     .run = cli_task_update,
+     .summary = "put the task that a JSON file describes in the place of one",
+     .more =
+         "FILE holds what `task create` takes. With --merge it holds only what is to "
+         "change, such as {\"description\":\"new\"}; null takes a field away."},
+    {.noun = "task",
      .verb = "enable",
      .arguments = "NAME",
      .least = 1,

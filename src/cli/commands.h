@@ -11,7 +11,7 @@
 
 struct client;
 
-#define COMMAND_VALUES_MAX 1
+#define COMMAND_VALUES_MAX 2
 
 /* Options beyond those that all of them have. */
 enum command_option {
@@ -19,6 +19,7 @@ enum command_option {
     COMMAND_FORCE = 2,   /* --force */
     COMMAND_FILTER = 4,  /* --after, --limit, --task, --type */
     COMMAND_FOLLOW = 8,  /* --follow */
+    COMMAND_UPDATE = 16, /* --if-revision, --merge */
 };
 
 struct command_arguments {
@@ -28,6 +29,8 @@ struct command_arguments {
     bool approve;
     bool force;
     bool follow;
+    bool merge;
+    const char *if_revision; /* a number, as it is written in an ETag; or NULL */
     const char *after;
     const char *limit;
     const char *task;
@@ -61,6 +64,8 @@ int cli_task_list(struct client *client, const struct command_arguments *argumen
                   struct err *err);
 int cli_task_show(struct client *client, const struct command_arguments *arguments,
                   struct err *err);
+int cli_task_update(struct client *client, const struct command_arguments *arguments,
+                    struct err *err);
 int cli_task_enable(struct client *client, const struct command_arguments *arguments,
                     struct err *err);
 int cli_task_disable(struct client *client, const struct command_arguments *arguments,

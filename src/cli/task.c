@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/id.h"
 #include "base/mem.h"
 #include "cli/answer.h"
 #include "cli/approve.h"
@@ -102,7 +103,8 @@ static void put_value(struct table *table, const char *head, const json_t *task,
     free(text);
 }
 
-static void show_task(const json_t *root)
+/* `etag` is "7" with its quotes, or NULL. */
+static void show_task(const json_t *root, const char *etag)
 {
     const json_t *task = json_object_get(root, "task");
     struct table table;
@@ -111,6 +113,12 @@ static void show_task(const json_t *root)
     put_value(&table, "description", task, "description");
     table_put(&table, "enabled");
     table_put(&table, answer_yes(task, "enabled"));
+    if (etag != NULL && strlen(etag) > 2) {
+        char *revision = mem_strndup(etag + 1, strlen(etag) - 2);
+        table_put(&table, "revision");
+        table_put(&table, revision);
+        mem_free(revision);
+    }
     put_value(&table, "module", task, "module");
     put_value(&table, "version", task, "version");
     put_value(&table, "condition", task, "condition");
@@ -129,12 +137,40 @@ int cli_task_show(struct client *client, const struct command_arguments *argumen
     if (path == NULL) {
         return CLI_EXIT_USAGE;
     }
-    int code = answer_show(client, path, arguments->json, show_task, err);
+    struct client_request request = {.path = path};
+    struct http_answer answer;
+    json_t *root = NULL;
+    int code = answer_ask(client, &request, &answer, &root, err);
+    if (code == CLI_EXIT_OK && arguments->json) {
+        answer_print(&answer);
+    } else if (code == CLI_EXIT_OK) {
+        show_task(root, http_answer_header(&answer, "ETag"));
+    }
+    json_decref(root);
+    http_answer_close(&answer);
     mem_free(path);
     return code;
 }
 
-/* --- create -------------------------------------------------------------------- */
+/* --- writes: each has a key, and may be repeated --------------------------------- */
+
+/* Send a write of task `name`; `said` is what became of it then. */
+static int task_write(struct client *client, struct client_request *request, bool json,
+                      const char *name, const char *said, struct err *err)
+{
+    char key[ID_UUID_SIZE];
+    char *look = mem_printf("muster task show %s", name);
+    char *sentence = mem_printf("task '%s' is %s", name, said);
+    id_random_uuid(key);
+    request->key = key;
+    request->look = look;
+    int code = answer_change(client, request, json, sentence, err);
+    mem_free(sentence);
+    mem_free(look);
+    return code;
+}
+
+/* --- create and update --------------------------------------------------------- */
 
 static int read_file(const char *name, struct buf *out, struct err *err)
 {
@@ -207,21 +243,58 @@ int cli_task_create(struct client *client, const struct command_arguments *argum
     buf_init(&body);
     int code = CLI_EXIT_FAILED;
     if (read_task(arguments->values[0], &body, &name, err) == 0) {
-        char *look = mem_printf("muster task show %s", name);
-        char *said = mem_printf("task '%s' is created", name);
         struct client_request request = {
             .method = "POST",
             .path = "/v1/tasks",
             .body = body.data,
             .body_len = body.len,
-            .look = look,
         };
-        code = answer_change(client, &request, arguments->json, said, err);
-        mem_free(look);
-        mem_free(said);
+        code = task_write(client, &request, arguments->json, name, "created", err);
     }
     mem_free(name);
     buf_close(&body);
+    return code;
+}
+
+/* An update creates nothing: without a revision it asks for any. */
+static int task_update(struct client *client, const struct command_arguments *arguments,
+                       const char *path, const struct buf *body, struct err *err)
+{
+    char *match = arguments->if_revision != NULL
+                      ? mem_printf("\"%s\"", arguments->if_revision)
+                      : mem_strdup("*");
+    struct client_request request = {
+        .method = arguments->merge ? "PATCH" : "PUT",
+        .path = path,
+        .type = arguments->merge ? "application/merge-patch+json" : NULL,
+        .body = body->data,
+        .body_len = body->len,
+        .if_match = match,
+    };
+    int code = task_write(client, &request, arguments->json, arguments->values[0],
+                          "updated", err);
+    mem_free(match);
+    return code;
+}
+
+int cli_task_update(struct client *client, const struct command_arguments *arguments,
+                    struct err *err)
+{
+    const char *file = arguments->values[1];
+    char *path = task_path(arguments->values[0], err);
+    if (path == NULL) {
+        return CLI_EXIT_USAGE;
+    }
+    char *named = NULL;
+    struct buf body;
+    buf_init(&body);
+    int rv = arguments->merge ? read_file(file, &body, err)
+                              : read_task(file, &body, &named, err);
+    int code =
+        rv == 0 ? task_update(client, arguments, path, &body, err) : CLI_EXIT_FAILED;
+    buf_close(&body);
+    mem_free(named);
+    mem_free(path);
     return code;
 }
 
@@ -236,18 +309,13 @@ static int change(struct client *client, const struct command_arguments *argumen
     if (path == NULL) {
         return CLI_EXIT_USAGE;
     }
-    char *look = mem_printf("muster task show %s", name);
-    char *sentence = mem_printf("task '%s' is %s", name, said);
     struct client_request request = {
         .method = method,
         .path = path,
         .body = body,
         .body_len = body != NULL ? strlen(body) : 0,
-        .look = look,
     };
-    int code = answer_change(client, &request, arguments->json, sentence, err);
-    mem_free(sentence);
-    mem_free(look);
+    int code = task_write(client, &request, arguments->json, name, said, err);
     mem_free(path);
     return code;
 }

@@ -18,6 +18,10 @@ static enum verdict verdict_of_error(const struct http_answer *answer, bool writ
                    : VERDICT_REFUSED;
     case 404:
         return VERDICT_NOT_FOUND;
+    case 409: /* the same write is under way */
+        return write && http_answer_header(answer, "Retry-After") != NULL
+                   ? VERDICT_LATER
+                   : VERDICT_REFUSED;
     case 429:
         return VERDICT_LATER;
     case 503:
@@ -44,6 +48,16 @@ enum verdict verdict_of(const struct http_answer *answer, bool write)
         break;
     }
     return answer->status / 100 == 2 ? VERDICT_DONE : verdict_of_error(answer, write);
+}
+
+bool verdict_takes_no_key(const struct http_answer *answer)
+{
+    static const char level[] = "\"feature_level\"";
+    static const char header[] = "Idempotency-Key";
+    const struct buf *body = &answer->body;
+    return answer->outcome == HTTP_ANSWERED && answer->status == 501 && body->len > 0 &&
+           (memmem(body->data, body->len, level, sizeof level - 1) != NULL ||
+            memmem(body->data, body->len, header, sizeof header - 1) != NULL);
 }
 
 uint64_t verdict_retry_after_ms(const struct http_answer *answer)

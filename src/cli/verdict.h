@@ -24,6 +24,10 @@ enum verdict {
  * connection lost after the request was sent. */
 enum verdict verdict_of(const struct http_answer *answer, bool write);
 
+/* A refusal because of the idempotency key: the cluster, or this node, is of a version
+ * that does not know them. */
+bool verdict_takes_no_key(const struct http_answer *answer);
+
 /* Retry-After in milliseconds; 0: it is not there, or no number. */
 uint64_t verdict_retry_after_ms(const struct http_answer *answer);
 

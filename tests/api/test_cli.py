@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import resource
 import signal
 import subprocess
@@ -35,6 +36,37 @@ def test_a_task_lives_through_the_command_line(node, tmp_path):
     assert node.tasks()["web"]["enabled"] is True
     deleted = done("task", "delete", "web", "--auto-approve", **here)
     assert deleted == "task 'web' is deleted\n" and node.tasks() == {}
+
+
+def test_a_task_is_updated_whole_or_by_what_changes(node, tmp_path):
+    here = {"address": node.api}
+    created(node, tmp_path, "web", description="1")
+    path = tmp_path / "new.json"
+    path.write_text(json.dumps(task_body("web", "2")))
+    assert done("task", "update", "web", path, **here) == "task 'web' is updated\n"
+    assert node.tasks()["web"]["description"] == "2"
+    revision = re.search(r"^revision +(\d+)$", done("task", "show", "web", **here), re.M)[1]
+    said = done("task", "update", "web", "-", "--merge", "--if-revision", revision,
+                stdin=b'{"description":"3"}', **here)
+    assert said == "task 'web' is updated\n" and node.tasks()["web"]["description"] == "3"
+    for more in ([], ["--merge"]):
+        text = refused(FAILED, "task", "update", "web", path, "--if-revision", revision,
+                       *more, **here)
+        assert f"which If-Match does not name" in text or "'task'" in text
+    assert node.tasks()["web"]["description"] == "3"
+
+
+def test_an_update_creates_nothing_and_keeps_the_name(node, tmp_path):
+    here = {"address": node.api}
+    path = tmp_path / "no.json"
+    path.write_text(json.dumps(task_body("no", "")))
+    for more in ([], ["--merge"]):
+        text = refused(NOT_FOUND, "task", "update", "no", "-" if more else path, *more,
+                       stdin=b"{}", **here)
+        assert "task 'no' does not exist" in text
+    created(node, tmp_path, "web")
+    assert "the body 'no'" in refused(FAILED, "task", "update", "web", path, **here)
+    assert list(node.tasks()) == ["web"]
 
 
 def test_a_task_may_come_bare_and_from_standard_input(node):
@@ -156,6 +188,9 @@ def test_a_file_that_is_no_task_is_named_with_its_place(tmp_path):
     ["task", "list", "x"], ["task", "list", "--bogus"], ["task", "show"],
     ["task", "show", "a", "b"], ["task", "show", ""], ["task", "show", ".."],
     ["task", "show", "a/b"], ["task", "show", "x" * 129], ["task", "delete", "x"],
+    ["task", "update", "x"], ["task", "update", "x", "-", "y"],
+    ["task", "update", "x", "-", "--if-revision", "0"],
+    ["task", "update", "x", "-", "--if-revision", "7x"], ["task", "show", "--merge", "x"],
     ["cluster", "remove", "x"], ["status", "-o", "xml"], ["status", "--output"],
     ["status", "--timeout", "5"], ["status", "--timeout", "0s"],
     ["status", "--timeout", "-1s"], ["status", "--timeout", "9999h"],

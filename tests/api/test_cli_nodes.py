@@ -71,18 +71,77 @@ def test_retry_after_is_kept_to():
     assert len(node.asked) == 1 and "answered 503" in said
 
 
-@pytest.mark.parametrize("said", [
+UNKNOWNS = pytest.mark.parametrize("said", [
     CUT, SILENCE, answer(504, {"error": {"message": "may still happen"}}), answer(502),
     answer(503, b"<html>upstream reset</html>"), answer(200, b"{", declared=100),
     answer(200, b"", headers={"X-" + "a" * 100: "b" * 70000}), b"HTTP/1.1 200 OK\r\nX-",
 ], ids=["cut", "silence", "504", "502", "proxy's 503", "cut answer", "endless headers",
         "cut head"])
-def test_a_write_of_unknown_outcome_is_sent_once_and_is_7(said):
+
+
+@UNKNOWNS
+def test_a_write_without_a_key_of_unknown_outcome_is_sent_once_and_is_7(said):
     with Fake([said]) as node, Fake([OK]) as other:
-        text = refused(UNKNOWN, *ENABLE, "--timeout", "700ms",
+        text = refused(UNKNOWN, "cluster", "drain", "n2", "--timeout", "700ms",
                        address=f"{node.address},{other.address}")
     assert len(node.asked) == 1 and other.asked == []
+    assert "the outcome is not known" in text and "`muster cluster status`" in text
+    assert "idempotency-key" not in node.headers[0]
+
+
+@UNKNOWNS
+def test_a_write_with_a_key_is_repeated_with_it_elsewhere(said):
+    with Fake([said]) as node, Fake([OK]) as other:
+        done(*ENABLE, address=f"{node.address},{other.address}")
+    assert node.asked[0] == other.asked[0]
+    keys = {headers["idempotency-key"] for headers in node.headers + other.headers}
+    assert len(keys) == 1 and len(keys.pop()) == 36
+
+
+def test_every_command_has_a_key_of_its_own():
+    with Fake([OK]) as node:
+        done(*ENABLE, address=node.address)
+        done(*ENABLE, address=node.address)
+        done("task", "delete", "web", "--auto-approve", address=node.address)
+    assert len({headers["idempotency-key"] for headers in node.headers}) == 3
+
+
+def test_a_write_that_nobody_tells_the_outcome_of_is_7():
+    unknown = answer(504, {"error": {"message": "may still happen"}})
+    with Fake([unknown, BUSY]) as node, Fake([BUSY]) as other:
+        text = refused(UNKNOWN, *ENABLE, *SOON, address=f"{node.address},{other.address}")
+    assert len(node.asked) > 1 and f"{node.address}: may still happen" in text
     assert "the outcome is not known" in text and "`muster task show web`" in text
+
+
+@pytest.mark.parametrize("said,code", [
+    (400, FAILED), (404, NOT_FOUND), (412, FAILED), (403, UNKNOWN), (409, UNKNOWN),
+    (413, UNKNOWN), (422, UNKNOWN), (501, UNKNOWN), (507, UNKNOWN)])
+def test_only_what_was_decided_says_what_became_of_an_earlier_try(said, code):
+    """The other refusals are of this try alone: the one before may have been done."""
+    with Fake([CUT]) as node, Fake([answer(said, {"error": {"message": "because"}})]) as other:
+        text = refused(code, *ENABLE, address=f"{node.address},{other.address}")
+    assert len(node.asked) == len(other.asked) == 1
+    assert ("because" in text) == (code != UNKNOWN)
+
+
+def test_a_write_that_is_under_way_is_waited_for():
+    busy = answer(409, {"error": {"message": "is under way"}}, {"Retry-After": "0"})
+    with Fake([CUT, busy, busy, OK]) as node:
+        done(*ENABLE, address=node.address)
+    assert len(node.asked) == 4
+
+
+@pytest.mark.parametrize("said", [
+    {"error": {"message": "n2 is too old"}, "code": "feature_level"},
+    {"error": {"message": "Idempotency-Key is not supported by this version of muster"}}])
+def test_a_cluster_without_keys_is_written_to_without_one(said):
+    with Fake([answer(501, said), OK]) as node:
+        done(*ENABLE, address=node.address)
+    assert ["idempotency-key" in headers for headers in node.headers] == [True, False]
+    with Fake([answer(501, said), CUT]) as node, Fake([OK]) as other:
+        refused(UNKNOWN, *ENABLE, address=f"{node.address},{other.address}")
+    assert len(node.asked) == 2 and other.asked == []
 
 
 @pytest.mark.parametrize("said", [

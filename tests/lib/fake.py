@@ -35,11 +35,13 @@ def not_leader(address=None):
 
 class Fake:
     """Listens at once. `script` is a list of answers, the last one for ever, or a function
-    of (method, path, body) that gives one. `asked` is what came."""
+    of (method, path, body) that gives one. `asked` is what came, `headers` with which
+    headers (name in lower case: value)."""
 
     def __init__(self, script):
         self.script = script
         self.asked = []
+        self.headers = []
         self.held = []
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
@@ -67,12 +69,13 @@ class Fake:
     def _answer(self, connection):
         file = connection.makefile("rb")
         request = file.readline().decode().split()
-        length = 0
+        headers = {}
         for line in iter(file.readline, b"\r\n"):
-            if line.lower().startswith(b"content-length:"):
-                length = int(line.split(b":")[1])
-        asked = (request[0], request[1], file.read(length))
+            name, _, value = line.decode().partition(":")
+            headers[name.lower()] = value.strip()
+        asked = (request[0], request[1], file.read(int(headers.get("content-length", 0))))
         file.close()
+        self.headers.append(headers)
         self.asked.append(asked)
         if callable(self.script):
             said = self.script(*asked)

@@ -184,6 +184,7 @@ static void only_what_certainly_did_not_happen_is_tried_elsewhere(void **state)
         {400, "x-muster-not-leader", VERDICT_ELSEWHERE, VERDICT_ELSEWHERE},
         {404, "X-Muster-Not-Leader", VERDICT_NOT_FOUND, VERDICT_NOT_FOUND},
         {409, NULL, VERDICT_REFUSED, VERDICT_REFUSED},
+        {409, "Retry-After", VERDICT_REFUSED, VERDICT_LATER},
         {429, NULL, VERDICT_LATER, VERDICT_LATER},
         {500, NULL, VERDICT_REFUSED, VERDICT_REFUSED},
         {502, NULL, VERDICT_LATER, VERDICT_UNKNOWN},
