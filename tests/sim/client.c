@@ -317,7 +317,7 @@ static void draft_key(struct world *world, const struct sim_node *member,
                       struct draft *draft)
 {
     bool level = registry_level(node_registry(member->node)) >= COMMAND_KEY_LEVEL;
-    if (!level || !client_chance(world, 30)) {
+    if (!level || !client_chance(world, 15)) {
         return;
     }
     draft->asked.key = draft->asked.content;

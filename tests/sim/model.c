@@ -45,6 +45,7 @@ struct model_event {
 /* What became of a command that had a key. */
 struct model_key {
     char *key;
+    size_t key_len;
     char *scope;
     uint8_t fingerprint[KEY_FINGERPRINT_BYTES];
     uint64_t at_ms;
@@ -210,7 +211,8 @@ static struct model_task *model_find(const struct model *model, struct text name
     }
     memcpy(key, name.data, name.len);
     for (size_t i = 0; i < model->task_count; i++) {
-        if (memcmp(model->tasks[i].name, key, sizeof key) == 0) {
+        const char *other = model->tasks[i].name;
+        if (memcmp(other, key, 8) == 0 && memcmp(other, key, sizeof key) == 0) {
             return &model->tasks[i];
         }
     }
@@ -575,7 +577,8 @@ static const struct model_key *model_key(const struct model *model,
 {
     for (size_t i = model->key_count; i > model->key_first; i--) {
         const struct model_key *key = &model->keys[i - 1];
-        if (text_is(command->key, key->key) && text_is(command->scope, key->scope)) {
+        if (command->key.len == key->key_len && text_is(command->key, key->key) &&
+            text_is(command->scope, key->scope)) {
             return key_is_old(model, key) ? NULL : key;
         }
     }
@@ -590,6 +593,7 @@ static void model_keep(struct model *model, const struct command *command,
     struct model_key *key = &model->keys[model->key_count++];
     *key = (struct model_key){
         .key = copy_of(command->key),
+        .key_len = command->key.len,
         .scope = copy_of(command->scope),
         .at_ms = model->clock_ms,
         .result = *result,
