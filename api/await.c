@@ -59,6 +59,8 @@ static bool noun_changed_by(enum noun noun, const struct event *event)
         return all || type_is(type, "task.") || type_is(type, "run.");
     case NOUN_MEMBERS:
         return all || type_is(type, "member.");
+    case NOUN_SETTINGS:
+        return all || type_is(type, "setting.");
     }
     return true;
 }

@@ -28,8 +28,9 @@ enum noun {
     NOUN_STATUS,
     NOUN_TASK_STATUS, /* `name` */
     NOUN_MEMBERS,
+    NOUN_SETTINGS,
 };
-#define NOUN_COUNT (NOUN_MEMBERS + 1)
+#define NOUN_COUNT (NOUN_SETTINGS + 1)
 
 /* Embedded in its owner, who sets the first part. */
 struct await {

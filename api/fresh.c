@@ -81,6 +81,7 @@ static const struct {
     {cts_status, NOUN_STATUS},           {cts_status_tasks, NOUN_STATUS},
     {cts_status_task, NOUN_TASK_STATUS}, {cts_status_cluster, NOUN_MEMBERS},
     {cluster_get, NOUN_MEMBERS},         {events_list, NOUN_EVENTS},
+    {settings_get, NOUN_SETTINGS},
 };
 
 static enum noun fresh_noun(const struct route *route)

@@ -133,6 +133,38 @@ const char *command_name(enum command_type type)
     return "unknown";
 }
 
+/* --- settings ----------------------------------------------------------------------
+ */
+
+void settings_values_put(struct buf *out, const struct setting_value *values,
+                         size_t count)
+{
+    buf_put_u16(out, (uint16_t)count);
+    for (size_t i = 0; i < count; i++) {
+        buf_put_text(out, setting_name(values[i].setting));
+        buf_put_u64(out, values[i].value);
+    }
+}
+
+int settings_values_get(struct text blob,
+                        struct setting_value values[SETTING_VALUES_MAX], size_t *count)
+{
+    struct cursor cursor;
+    cursor_init(&cursor, blob.data, blob.len);
+    *count = cursor_u16(&cursor);
+    if (*count > SETTING_VALUES_MAX) {
+        return ERR_INVALID;
+    }
+    for (size_t i = 0; i < *count; i++) {
+        struct text name = get_text(&cursor);
+        values[i] = (struct setting_value){
+            .setting = setting_find(name.data, name.len),
+            .value = cursor_u64(&cursor),
+        };
+    }
+    return cursor_done(&cursor) ? 0 : ERR_INVALID;
+}
+
 /* --- the envelope of a key ---------------------------------------------------------
  */
 
@@ -191,6 +223,7 @@ struct text command_task(const struct command *command)
     case COMMAND_MEMBER_DELETE:
     case COMMAND_MEMBER_DRAIN:
     case COMMAND_SETTING_SET:
+    case COMMAND_SETTINGS_SET:
     case COMMAND_LEVEL_SET:
         break;
     }

@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "registry/key_table.h"
+#include "registry/settings.h"
 
 #define COMMAND_LEVEL     2 /* the highest feature level this build knows */
 #define COMMAND_KEY_LEVEL 2 /* from which on a command may have a key */
@@ -78,6 +79,14 @@ uint32_t command_needs(const struct command *command);
 struct text command_task(const struct command *command);
 /* The key of a command that has one; borrows from it. */
 struct key_name key_name_of(const struct command *command);
+
+/* The values of a settings_set ⇄ its blob; at most SETTING_VALUES_MAX. Of a blob that
+ * is something else, ERR_INVALID: it is apply that refuses it. A name that is not known
+ * becomes SETTING_COUNT. */
+void settings_values_put(struct buf *out, const struct setting_value *values,
+                         size_t count);
+int settings_values_get(struct text blob,
+                        struct setting_value values[SETTING_VALUES_MAX], size_t *count);
 
 /* Append one command. ERR_TOO_LARGE over LIMIT_BATCH_BYTES, ERR_UNSUPPORTED above
  * `level`, ERR_INVALID if no decoder would take it (a TEXT over 64 KiB or with a NUL, a

@@ -153,6 +153,15 @@ static int apply_setting_set(struct registry *registry, const struct change *cha
                                 command->setting_set.value);
 }
 
+static int apply_settings_set(struct registry *registry, const struct change *change,
+                              const struct command *command)
+{
+    struct setting_value values[SETTING_VALUES_MAX];
+    size_t count = 0;
+    int rv = settings_values_get(command->settings_set.values, values, &count);
+    return rv == 0 ? registry_settings_set(registry, change, values, count) : rv;
+}
+
 static int apply_command(struct registry *registry, const struct change *change,
                          const struct command *command)
 {

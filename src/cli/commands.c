@@ -124,6 +124,12 @@ static const struct command commands[] = {
      .summary = "what has changed, in order; --follow: as it happens",
      .more = "With --follow one line an event; when a node stops or is lost, the next "
              "one goes on where it ended, and --timeout is how long to look for it."},
+    {.noun = "settings",
+     .arguments = "[NAME=NUMBER...]",
+     .most = COMMAND_VALUES_MAX,
+     .run = cli_settings,
+     .summary = "the settings that all nodes share; with NAME=NUMBER changes them",
+     .more = "All that are given are changed, or none."},
     {.noun = "snapshot",
      .verb = "save",
      .arguments = "FILE",

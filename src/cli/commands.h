@@ -11,7 +11,7 @@
 
 struct client;
 
-#define COMMAND_VALUES_MAX 2
+#define COMMAND_VALUES_MAX 16
 
 /* Options beyond those that all of them have. */
 enum command_option {
@@ -88,6 +88,8 @@ int cli_cluster_undrain(struct client *client,
                         const struct command_arguments *arguments, struct err *err);
 int cli_events(struct client *client, const struct command_arguments *arguments,
                struct err *err);
+int cli_settings(struct client *client, const struct command_arguments *arguments,
+                 struct err *err);
 int cli_snapshot_save(struct client *client, const struct command_arguments *arguments,
                       struct err *err);
 

@@ -635,6 +635,48 @@ int registry_setting_set(struct registry *registry, const struct change *change,
     return 0;
 }
 
+/* All that could be wrong, before anything is changed. */
+static int settings_judge(const struct registry *registry,
+                          const struct setting_value *values, size_t count)
+{
+    bool seen[SETTING_COUNT] = {false};
+    for (size_t i = 0; i < count; i++) {
+        enum setting setting = values[i].setting;
+        if (setting == SETTING_COUNT || setting_level(setting) > registry->level) {
+            return ERR_NOT_FOUND;
+        }
+        if (seen[setting] || !setting_is_open(setting) ||
+            values[i].value < setting_min(setting) ||
+            values[i].value > setting_max(setting)) {
+            return ERR_INVALID;
+        }
+        seen[setting] = true;
+    }
+    return 0;
+}
+
+/* The events come after all the changes: their own retention is the new one. */
+int registry_settings_set(struct registry *registry, const struct change *change,
+                          const struct setting_value *values, size_t count)
+{
+    struct settings old = registry->settings;
+    int refused = settings_judge(registry, values, count);
+    for (size_t i = 0; refused == 0 && i < count; i++) {
+        registry_restore_setting(registry, values[i].setting, values[i].value);
+    }
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
+        uint64_t value = registry->settings.value[i];
+        if (value != old.value[i]) {
+            char *data = mem_printf("{\"name\":\"%s\",\"from\":%" PRIu64
+                                    ",\"value\":%" PRIu64 "}",
+                                    setting_name((enum setting)i), old.value[i], value);
+            registry_event(registry, change, EVENT_SETTING_CHANGED, "", data);
+            mem_free(data);
+        }
+    }
+    return refused;
+}
+
 static void registry_drop_members(struct registry *registry)
 {
     struct map_cursor cursor;

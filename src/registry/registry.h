@@ -140,6 +140,12 @@ int registry_member_drain(struct registry *registry, const struct change *change
  * has that value already. */
 int registry_setting_set(struct registry *registry, const struct change *change,
                          const char *name, size_t name_len, uint64_t value);
+/* Change several at once, all or none: ERR_NOT_FOUND if one is not known, ERR_INVALID
+ * if one is out of its bounds, given twice, or none that people change. One event,
+ * setting.changed, for each that has another value now, in the order of settings.def.
+ */
+int registry_settings_set(struct registry *registry, const struct change *change,
+                          const struct setting_value *values, size_t count);
 
 /* --- the state that is put back into a new cluster --- */
 

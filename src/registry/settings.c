@@ -8,8 +8,9 @@ static const struct {
     uint64_t standard;
     uint64_t min;
     uint64_t max;
+    const char *unit;
 } setting_rows[SETTING_COUNT] = {
-#define X(SYMBOL, name, standard, min, max) {#name, standard, min, max},
+#define X(SYMBOL, name, standard, min, max, unit) {#name, standard, min, max, unit},
 #include "registry/settings.def"
 #undef X
 };
@@ -54,4 +55,14 @@ uint64_t setting_min(enum setting setting)
 uint64_t setting_max(enum setting setting)
 {
     return setting_rows[setting].max;
+}
+
+const char *setting_unit(enum setting setting)
+{
+    return setting_rows[setting].unit;
+}
+
+bool setting_is_open(enum setting setting)
+{
+    return setting != SETTING_VOTERS;
 }

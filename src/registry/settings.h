@@ -4,15 +4,24 @@
 #ifndef REGISTRY_SETTINGS_H
 #define REGISTRY_SETTINGS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum setting {
-#define X(SYMBOL, name, standard, min, max) SETTING_##SYMBOL,
+#define X(SYMBOL, name, standard, min, max, unit) SETTING_##SYMBOL,
 #include "registry/settings.def"
 #undef X
     SETTING_COUNT,
 };
+
+/* One that is to be changed; SETTING_COUNT: there is none of the name that was given.
+ */
+struct setting_value {
+    enum setting setting;
+    uint64_t value;
+};
+#define SETTING_VALUES_MAX 64 /* in one command, and so for ever */
 
 struct settings {
     uint64_t value[SETTING_COUNT];
@@ -29,5 +38,9 @@ uint32_t setting_level(enum setting setting);
 uint64_t setting_default(enum setting setting);
 uint64_t setting_min(enum setting setting);
 uint64_t setting_max(enum setting setting);
+const char *setting_unit(enum setting setting); /* "bytes" */
+
+/* People may change it: it follows from nothing else. */
+bool setting_is_open(enum setting setting);
 
 #endif

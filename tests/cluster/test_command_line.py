@@ -33,6 +33,15 @@ def test_the_lead_is_given_away(cluster):
     done("cluster", "transfer", address=old.api)
 
 
+def test_settings_are_changed_through_any_node(cluster):
+    for number, node in enumerate(cluster.nodes):
+        done("settings", f"task_events={number + 10}", address=node.api)
+    index = cluster.leader().index()
+    for node in cluster.nodes:
+        settings = node.call("GET", f"/v1/settings?min_index={index}&wait=10s").json
+        assert settings["settings"]["task_events"]["value"] == 12
+
+
 def test_a_killed_leader_costs_no_write(cluster):
     """Every create says 0 and is there: what has no outcome is repeated with its key."""
     addresses = ",".join(cluster.addresses())

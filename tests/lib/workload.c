@@ -40,6 +40,19 @@ static void workload_member(struct workload *workload, struct command *command)
     command->member_set.version = text_of("0.1.0");
 }
 
+static void workload_settings(struct workload *workload, struct command *command,
+                              const struct setting_value values[2])
+{
+    struct buf blob;
+    buf_init(&blob);
+    settings_values_put(&blob, values, 2);
+    assert(blob.len <= sizeof workload->text);
+    memcpy(workload->text, blob.data, blob.len);
+    command->type = COMMAND_SETTINGS_SET;
+    command->settings_set.values = (struct text){workload->text, blob.len};
+    buf_close(&blob);
+}
+
 static void workload_setting(struct workload *workload, struct command *command)
 {
     static const struct {
@@ -56,10 +69,21 @@ static void workload_setting(struct workload *workload, struct command *command)
         command->level_set.level = (uint32_t)sim_random_below(&workload->random, 3);
         return;
     }
+    uint64_t value = settings[which].least + sim_random_below(&workload->random, 300);
+    const char *name = settings[which].name;
+    if (which < 6 && sim_random_chance(&workload->random, 50)) {
+        uint64_t other =
+            sim_random_below(&workload->random, 6); /* the same, at times */
+        workload_settings(workload, command,
+                          (const struct setting_value[]){
+                              {setting_find(name, strlen(name)), value},
+                              {(enum setting)other, settings[other].least + 100},
+                          });
+        return;
+    }
     command->type = COMMAND_SETTING_SET;
-    command->setting_set.name = text_of(settings[which].name);
-    command->setting_set.value =
-        settings[which].least + sim_random_below(&workload->random, 300);
+    command->setting_set.name = text_of(name);
+    command->setting_set.value = value;
 }
 
 /* Of few modules, so that some replacements change nothing. */

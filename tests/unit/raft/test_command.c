@@ -235,6 +235,43 @@ static void an_envelope_takes_sound_keys_and_commands_of_tasks_only(void **state
     buf_close(&out);
 }
 
+/* What is wrong inside of a settings_set is apply's to refuse: every node reads it
+ * alike.
+ */
+static void the_values_of_settings_come_back_or_are_none(void **state)
+{
+    (void)state;
+    static const struct setting_value values[] = {
+        {SETTING_READY_LAG, 7}, {SETTING_EVENTS_MAX_COUNT, 1ULL << 40}};
+    struct setting_value read[SETTING_VALUES_MAX];
+    size_t count = 0;
+    struct buf blob;
+    buf_init(&blob);
+    settings_values_put(&blob, values, 2);
+    for (size_t len = 0; len <= blob.len; len++) {
+        struct text text = {(const char *)blob.data, len};
+        assert_int_equal(settings_values_get(text, read, &count),
+                         len == blob.len ? 0 : ERR_INVALID);
+    }
+    assert_int_equal(count, 2);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(read[i].setting, values[i].setting);
+        assert_int_equal(read[i].value, values[i].value);
+    }
+    blob.data[6] = 'X'; /* of the first name */
+    struct text text = {(const char *)blob.data, blob.len};
+    assert_int_equal(settings_values_get(text, read, &count), 0);
+    assert_int_equal(read[0].setting, SETTING_COUNT);
+    blob.data[6] = '\0'; /* no text */
+    assert_int_equal(settings_values_get(text, read, &count), ERR_INVALID);
+    buf_put_u8(&blob, 0);
+    text = (struct text){(const char *)blob.data, blob.len};
+    assert_int_equal(settings_values_get(text, read, &count), ERR_INVALID);
+    blob.data[0] = SETTING_VALUES_MAX + 1;
+    assert_int_equal(settings_values_get(text, read, &count), ERR_INVALID);
+    buf_close(&blob);
+}
+
 static void an_unknown_number_or_format_is_unsupported_not_damaged(void **state)
 {
     (void)state;
@@ -284,6 +321,7 @@ int main(void)
         cmocka_unit_test(a_command_too_large_or_too_new_is_not_written),
         cmocka_unit_test(a_key_travels_in_an_envelope_around_a_command),
         cmocka_unit_test(an_envelope_takes_sound_keys_and_commands_of_tasks_only),
+        cmocka_unit_test(the_values_of_settings_come_back_or_are_none),
         cmocka_unit_test(an_unknown_number_or_format_is_unsupported_not_damaged),
         cmocka_unit_test(a_batch_of_none_or_too_many_is_damaged),
     };

@@ -461,6 +461,11 @@ static void damaged_snapshots_are_refused(void **state)
     map_reap(SIZE_MAX);
 }
 
+/* task_events 7, ready_lag 2000 */
+static const char golden_values[] = "\x02\x00"
+                                    "\x0b\x00\x00\x00task_events\x07\0\0\0\0\0\0\0"
+                                    "\x09\x00\x00\x00ready_lag\xd0\x07\0\0\0\0\0\0";
+
 static struct command golden_command(enum command_type type)
 {
     struct command command = {
@@ -522,6 +527,10 @@ static struct command golden_command(enum command_type type)
     case COMMAND_MEMBER_DRAIN:
         command.member_drain.id = 0x0123456789abcdef;
         command.member_drain.draining = true;
+        break;
+    case COMMAND_SETTINGS_SET:
+        command.settings_set.values =
+            (struct text){golden_values, sizeof golden_values - 1};
         break;
     case COMMAND_SETTING_SET:
         command.setting_set.name = text_of("task_events");

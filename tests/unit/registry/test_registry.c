@@ -391,6 +391,74 @@ static void a_setting_is_changed_within_its_bounds_only(void **state)
     assert_int_equal(registry_setting(registry, SETTING_TASK_EVENTS), 100);
 }
 
+static void settings_change_together_or_not_at_all(void **state)
+{
+    struct registry *registry = *state;
+    static const struct {
+        struct setting_value values[2];
+        int code;
+    } refused[] = {
+        {{{SETTING_TASK_EVENTS, 7}, {SETTING_TASK_EVENTS, 7}}, ERR_INVALID},
+        {{{SETTING_TASK_EVENTS, 7}, {SETTING_READY_LAG, 1000001}}, ERR_INVALID},
+        {{{SETTING_TASK_EVENTS, 7}, {SETTING_EVENTS_MAX_COUNT, 99}}, ERR_INVALID},
+        {{{SETTING_TASK_EVENTS, 7}, {SETTING_VOTERS, 3}}, ERR_INVALID},
+        {{{SETTING_TASK_EVENTS, 7}, {SETTING_COUNT, 3}}, ERR_NOT_FOUND},
+        {{{SETTING_TASK_EVENTS, 7}, {SETTING_KEYS_MAX_COUNT, 300}}, ERR_NOT_FOUND},
+    };
+    struct digest fresh = registry_digest(registry);
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        assert_int_equal(
+            registry_settings_set(registry, &somebody, refused[i].values, 2),
+            refused[i].code);
+        assert_unchanged(registry, 0, fresh);
+    }
+    struct setting_value values[] = {{SETTING_READY_LAG, 0},
+                                     {SETTING_TASK_EVENTS, 5}, /* so it is already */
+                                     {SETTING_EVENTS_MAX_COUNT, 200}};
+    assert_int_equal(registry_settings_set(registry, &somebody, values, 3), 0);
+    assert_int_equal(registry_sequence(registry), 2); /* in the order of settings.def */
+    assert_string_equal(
+        event_log_after(registry_events(registry), 0)->data,
+        "{\"name\":\"events_max_count\",\"from\":100000,\"value\":200}");
+    assert_event(registry, EVENT_SETTING_CHANGED, "",
+                 "{\"name\":\"ready_lag\",\"from\":1000,\"value\":0}");
+    struct digest changed = registry_digest(registry);
+    assert_int_equal(registry_settings_set(registry, &somebody, values, 3), 0);
+    assert_int_equal(registry_settings_set(registry, &somebody, values, 0), 0);
+    assert_unchanged(registry, 2, changed);
+
+    struct registry *other = registry_new(); /* how it came there is not in the state */
+    set(other, "events_max_count", 200);
+    set(other, "ready_lag", 0);
+    assert_int_equal(registry_setting(other, SETTING_READY_LAG),
+                     registry_setting(registry, SETTING_READY_LAG));
+    registry_free(other);
+    registry_level_set(registry, 2);
+    struct setting_value keys = {SETTING_KEYS_MAX_COUNT, 300};
+    assert_int_equal(registry_settings_set(registry, &somebody, &keys, 1), 0);
+}
+
+/* What is too much by a lower retention goes in turns, with the writes that follow. */
+static void a_lower_retention_takes_away_a_bounded_number_at_once(void **state)
+{
+    struct registry *registry = *state;
+    create(registry, "a", true);
+    for (uint64_t i = 0; i < 4999; i++) {
+        enable(registry, "a", i % 2 == 1);
+    }
+    const struct event_log *events = registry_events(registry);
+    struct setting_value value = {SETTING_EVENTS_MAX_COUNT, 100};
+    assert_int_equal(registry_settings_set(registry, &somebody, &value, 1), 0);
+    uint64_t kept = events->next - events->first;
+    assert_true(kept > 3900);
+    for (int i = 0; i < 10; i++) {
+        enable(registry, "a", i % 2 == 1);
+        assert_true(events->next - events->first <= kept);
+        kept = events->next - events->first;
+    }
+    assert_int_equal(kept, 100);
+}
+
 static void the_clock_never_goes_back_and_takes_no_number(void **state)
 {
     struct registry *registry = *state;
@@ -659,6 +727,8 @@ int main(void)
         RULE(a_member_without_an_id_or_with_endless_texts_is_refused),
         RULE(a_quote_in_a_members_name_stays_inside_its_string),
         RULE(a_setting_is_changed_within_its_bounds_only),
+        RULE(settings_change_together_or_not_at_all),
+        RULE(a_lower_retention_takes_away_a_bounded_number_at_once),
         RULE(the_clock_never_goes_back_and_takes_no_number),
         RULE(the_oldest_events_go_when_there_are_too_many),
         RULE(the_oldest_events_go_when_they_have_too_many_bytes),
