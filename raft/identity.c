@@ -186,7 +186,7 @@ static int identity_parse(struct identity *out, uint8_t *data, size_t len,
     return 0;
 }
 
-static int identity_load(struct identity *out, struct disk *disk, struct err *err)
+int identity_read(struct identity *out, struct disk *disk, struct err *err)
 {
     struct disk_file *file = NULL;
     int code = disk_open(disk, IDENTITY_FILE, DISK_READ, &file, err);
@@ -251,7 +251,7 @@ int identity_open(struct identity *out, struct disk *disk, struct clock *clock,
         return code;
     }
     if (folder.identity) {
-        code = identity_load(out, disk, err);
+        code = identity_read(out, disk, err);
     } else if (folder.other[0] != '\0') {
         /* A new id here could vote away what the old one had acknowledged. */
         code = err_set(err, ERR_CORRUPT,
@@ -316,7 +316,7 @@ static int identity_free_folder(struct disk *disk, struct err *err)
                    : err_set(err, ERR_EXISTS, "the folder %s is not empty: %s is in it",
                              disk->path, folder.other);
     }
-    code = identity_load(&found, disk, err);
+    code = identity_read(&found, disk, err);
     if (code == 0 && !found.restoring) {
         code = err_set(err, ERR_EXISTS, "the folder %s belongs to node \"%s\" already",
                        disk->path, found.name);

@@ -46,6 +46,10 @@ struct identity {
 int identity_open(struct identity *out, struct disk *disk, struct clock *clock,
                   const char *name, struct err *err);
 
+/* Read it, and change nothing: for who looks at a stopped node's folder. ERR_NOT_FOUND:
+ * there is none; ERR_CORRUPT with file and offset. */
+int identity_read(struct identity *out, struct disk *disk, struct err *err);
+
 /* Make it durable: written beside, synced, renamed, folder synced. Calls the disk
  * directly: at start-up or inside a job. After an error the old one or the new one is
  * on the disk: the process must end. */

@@ -55,16 +55,8 @@ int restore_feed(struct restore *restore, const void *data, size_t len, struct e
     return snapshot_decoder_feed(restore->decoder, data, len, err);
 }
 
-int restore_finish(struct restore *restore, struct restore_summary *out,
-                   struct err *err)
+static void restore_complete(struct restore *restore, struct restore_summary *out)
 {
-    assert(restore->decoder != NULL);
-    struct snapshot_decoder *decoder = restore->decoder;
-    restore->decoder = NULL; /* freed by what takes it */
-    int rv = fsm_restore_decoded(restore->fsm, decoder, err);
-    if (rv != 0) {
-        return rv;
-    }
     restore->whole = true;
     const struct registry *registry = fsm_registry(restore->fsm);
     const struct event_log *events = registry_events(registry);
@@ -78,7 +70,28 @@ int restore_finish(struct restore *restore, struct restore_summary *out,
         .next = events->next,
         .digest = registry_digest(registry),
     };
+}
+
+int restore_finish(struct restore *restore, struct restore_summary *out,
+                   struct err *err)
+{
+    assert(restore->decoder != NULL);
+    struct snapshot_decoder *decoder = restore->decoder;
+    restore->decoder = NULL; /* freed by what takes it */
+    int rv = fsm_restore_decoded(restore->fsm, decoder, err);
+    if (rv != 0) {
+        return rv;
+    }
+    restore_complete(restore, out);
     return 0;
+}
+
+struct restore *restore_of(struct fsm *fsm, struct restore_summary *out)
+{
+    struct restore *restore = mem_zalloc(sizeof *restore);
+    restore->fsm = fsm;
+    restore_complete(restore, out);
+    return restore;
 }
 
 uint64_t restore_epoch(const struct restore *restore)

@@ -39,6 +39,11 @@ int restore_feed(struct restore *restore, const void *data, size_t len,
 int restore_finish(struct restore *restore, struct restore_summary *out,
                    struct err *err);
 
+/* A state that came in another way, as if it had been fed and finished; takes `fsm`
+ * over. */
+struct fsm;
+struct restore *restore_of(struct fsm *fsm, struct restore_summary *out);
+
 struct restore_target {
     struct disk *disk;   /* locked; empty, or left by a restore that was cut off */
     uint64_t node_id;    /* random, not 0, below 2^63; never used before */

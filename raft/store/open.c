@@ -476,7 +476,7 @@ static int opening_repair(struct opening *opening)
 /* --- the doors ---------------------------------------------------------------------
  */
 
-static int opening_run(struct opening *opening)
+static int opening_look(struct opening *opening)
 {
     int result = opening_list(opening);
     if (result == 0) {
@@ -488,13 +488,7 @@ static int opening_run(struct opening *opening)
     if (result == 0) {
         result = opening_snapshot(opening);
     }
-    if (result == 0) {
-        result = opening_judge(opening);
-    }
-    if (result == 0) {
-        result = opening_repair(opening);
-    }
-    return result;
+    return result == 0 ? opening_judge(opening) : result;
 }
 
 static void opening_close(struct opening *opening)
@@ -531,21 +525,44 @@ static void opening_hand_over(struct opening *opening, struct store_found *found
     };
 }
 
-int store_open(struct store **out, const struct store_options *options,
-               struct store_found *found, struct err *err)
+static int opening_run(struct store **out, const struct store_options *options,
+                       bool repair, struct store_found *found, struct err *err)
 {
     struct opening opening = {.store = store_new(options), .err = err};
     entry_log_init(&opening.log, 1);
-    int result = opening_run(&opening);
+    int result = opening_look(&opening);
+    if (result == 0 && repair) {
+        result = opening_repair(&opening);
+    }
     if (result != 0) {
         bytes_unref(opening.meta.configuration);
         entry_log_close(&opening.log);
         store_free(opening.store);
     } else {
         opening_hand_over(&opening, found);
-        store_upkeep(opening.store);
         *out = opening.store;
     }
     opening_close(&opening);
     return result;
+}
+
+int store_open(struct store **out, const struct store_options *options,
+               struct store_found *found, struct err *err)
+{
+    int result = opening_run(out, options, true, found, err);
+    if (result == 0) {
+        store_upkeep(*out);
+    }
+    return result;
+}
+
+int store_look(struct store **out, const struct store_options *options,
+               struct store_found *found, struct err *err)
+{
+    return opening_run(out, options, false, found, err);
+}
+
+void store_look_close(struct store *store)
+{
+    store_free(store);
 }

@@ -77,6 +77,13 @@ int store_create_after(const struct store_options *options,
 int store_open(struct store **out, const struct store_options *options,
                struct store_found *found, struct err *err);
 
+/* Find what store_open() would find, and change nothing: for who looks at a stopped node's
+ * folder. `options` needs no clock and nobody to tell of failures. The store can be asked
+ * for its snapshot's content (store_snapshot_load()) alone, until it is given back. */
+int store_look(struct store **out, const struct store_options *options,
+               struct store_found *found, struct err *err);
+void store_look_close(struct store *store);
+
 /* Stop: finishes what runs in the pool, drops what is queued, then `closed` is called
  * (later, never from inside) and the store is gone. No other callback runs after this
  * call, also not for what the pool was doing. Pins may be released later. */

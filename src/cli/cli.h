@@ -38,5 +38,6 @@ int cli_validate(int argc, char **argv);
 int cli_token_create(int argc, char **argv);
 int cli_snapshot_verify(int argc, char **argv);
 int cli_snapshot_restore(int argc, char **argv);
+int cli_cluster_recover(int argc, char **argv);
 
 #endif

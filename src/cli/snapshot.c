@@ -48,9 +48,33 @@ int snapshot_read(const char *path, struct restore **out,
     return 0;
 }
 
+int snapshot_peer_address(const struct config *config, const char **out,
+                          struct err *err)
+{
+    const char *address = config->listen_advertise_peer[0] != '\0'
+                              ? config->listen_advertise_peer
+                              : config->listen_peer;
+    if (config->cluster_expect == 1) {
+        *out = "";
+        return 0;
+    }
+    *out = address;
+    size_t len = strlen(address);
+    if (strcmp(address + len - 2, ":0") == 0) {
+        return err_set(
+            err, ERR_INVALID,
+            "listen.peer: '%.64s' has no port by which the others could find "
+            "the first node",
+            address);
+    }
+    return 0;
+}
+
 void snapshot_print(const struct restore_summary *summary)
 {
-    printf("bytes    %" PRIu64 "\n", summary->bytes);
+    if (summary->bytes > 0) { /* else it is of no file */
+        printf("bytes    %" PRIu64 "\n", summary->bytes);
+    }
     printf("tasks    %" PRIu64 ", %" PRIu64 " enabled\n", summary->tasks,
            summary->enabled);
     printf("members  %" PRIu64 "\n", summary->members);

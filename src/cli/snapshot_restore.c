@@ -54,27 +54,6 @@ static error_t restore_option(int key, char *value, struct argp_state *state)
     }
 }
 
-static int check_peer_address(struct restore_arguments *arguments)
-{
-    const struct config *config = &arguments->config;
-    const char *address = config->listen_advertise_peer[0] != '\0'
-                              ? config->listen_advertise_peer
-                              : config->listen_peer;
-    if (config->cluster_expect == 1) {
-        arguments->peer_address = "";
-        return 0;
-    }
-    arguments->peer_address = address;
-    size_t len = strlen(address);
-    if (strcmp(address + len - 2, ":0") == 0) {
-        return err_set(&arguments->err, ERR_INVALID,
-                       "listen.peer: '%.64s' has no port by which the others could "
-                       "find the restored node",
-                       address);
-    }
-    return 0;
-}
-
 /* The folder of everything: not there, or nothing in it but what a restore that was cut
  * off has left in `raft`, which restore_write() judges. */
 static int check_data_dir(const char *path, struct err *err)
@@ -183,7 +162,8 @@ int cli_snapshot_restore(int argc, char **argv)
         arguments.failed = config_check(&arguments.config, &arguments.err);
     }
     if (arguments.failed == 0) {
-        arguments.failed = check_peer_address(&arguments);
+        arguments.failed = snapshot_peer_address(
+            &arguments.config, &arguments.peer_address, &arguments.err);
     }
     if (arguments.failed == 0) {
         arguments.failed = restore_run(&arguments);

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A majority is lost for good, or every node stops at the same entry: one folder becomes a
+new cluster, which the others join with empty ones."""
+import re
+
+import pytest
+
+from lib.cli import muster
+from lib.cluster import Cluster
+from lib.load import Load, task_body
+from lib.store import Segment, flip
+from lib.wait import wait_until
+
+EPOCH = 2**32
+
+SETTINGS = {"cluster": {"election_timeout": "300ms", "heartbeat": "50ms",
+                        "replace_after": "600ms"}}
+
+
+@pytest.fixture
+def three(tmp_path):
+    with Cluster(tmp_path, 3, SETTINGS) as cluster:
+        cluster.start()
+        cluster.wait_ready()
+        yield cluster
+
+
+def recover(node, *more):
+    return muster("cluster", "recover", "--config", node.folder / "config.json", *more)
+
+
+def last_entry(node):
+    """(term, index), as the dry run prints it for the operator to compare."""
+    found = recover(node, "--dry-run")
+    assert found.returncode == 0, found.stderr
+    index, term = re.search(r"last entry: index (\d+) of term (\d+)", found.stdout).groups()
+    return int(term), int(index)
+
+
+def entries(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "LOCK"}
+
+
+def test_two_of_three_folders_are_lost_and_the_third_goes_on(three):
+    with Load(three, 4) as load:
+        wait_until("much is written", lambda: load.acknowledged > 200)
+        for node in three.nodes:
+            node.kill()
+        # the load ends with the cluster: what it was promised is on a majority's disks
+    ahead = max(three.nodes, key=last_entry)
+    rest = [node for node in three.nodes if node is not ahead]
+    old_folder = entries(ahead.data / "raft")
+    before = recover(ahead, "--dry-run").stdout
+    assert "nothing was written" in before and "does not answer" in before
+    assert [path.name for path in ahead.data.iterdir()] == ["raft"]
+    assert entries(ahead.data / "raft") == old_folder
+    last = int(re.search(r"events +\d+, \d+ to (\d+)", before).group(1))
+    cluster = re.search(r"of cluster (\d+)", before).group(1)
+
+    found = recover(ahead)
+    assert found.returncode == 0, found.stderr
+    assert f"its events go on with {last + 1 + EPOCH}" in found.stdout
+    kept = ahead.data / f"raft.old-{cluster}"
+    assert f"is kept as {kept}" in found.stdout
+    assert entries(kept) == old_folder
+    assert sorted(path.name for path in ahead.data.iterdir()) == ["raft", kept.name]
+
+    for node in rest:
+        node.wipe()
+    three.start()
+    wait_until("all of them vote", lambda: [
+        row["role"] for row in three.leader().cluster()["members"]] == ["voter"] * 3)
+    load.check(three.settled())
+    assert ahead.cluster()["cluster_id"] != cluster
+    for node in three.nodes:
+        told = node.call("GET", f"/v1/events?after={last}&limit=1").json
+        assert told["first"] == last + 1 + EPOCH
+        assert told["events"][0]["type"] == "cluster.recovered"
+        assert told["events"][0]["data"] == {"after": last}
+    three.leader().kill()  # it is a cluster like any other
+    alive = [node for node in three.nodes if node.running()]
+    answer = three.leader(alive).call("POST", "/v1/tasks", task_body("after", ""))
+    assert answer.status == 201 and int(answer.headers["X-Muster-Index"]) > last + EPOCH
+    three.start()
+    three.settled()
+
+
+def test_it_refuses_while_a_majority_runs_and_changes_nothing(three):
+    leader = three.leader()
+    assert leader.call("POST", "/v1/tasks", task_body("one", "")).status == 201
+    three.settled()
+    node = three.followers()[0]
+    found = recover(node)
+    assert found.returncode == 1 and "another process holds" in found.stderr, found.stderr
+    node.kill()
+    before = entries(node.data / "raft")
+    for more in ([], ["--dry-run"]):
+        found = recover(node, *more)
+        assert found.returncode == 1, found.stdout
+        assert "2 of 3 voters of this cluster run" in found.stderr
+        assert "knows a leader" in found.stdout
+    assert entries(node.data / "raft") == before
+    # with one that runs, it is the operator's to say that the others are lost
+    other = three.leader([peer for peer in three.nodes if peer is not node])
+    other.kill()
+    alive = next(peer for peer in three.nodes if peer.running())
+    wait_until("it knows no leader", lambda: alive.cluster()["leader"] is None)
+    found = recover(node, "--dry-run")
+    assert found.returncode == 0, found.stderr
+    assert re.search(rf"voter {alive.name} .*: runs: .* entries known as committed \d+",
+                     found.stdout)
+    node.start()
+    other.start()
+    three.settled()
+
+
+def test_an_entry_that_no_node_can_apply_is_left_out(three):
+    leader = three.leader()
+    for name in ("first", "badname"):
+        assert leader.call("POST", "/v1/tasks", task_body(name, "")).status == 201
+    three.settled()
+    for node in three.nodes:
+        node.kill()
+    for node in three.nodes:
+        Segment(node).exchange(b"badname", b"bad\0ame")  # as a bug would have written it
+    for node in three.nodes:
+        node.launch()
+    wait_until("all but one at the most stop at it", lambda: sum(
+        node.running() for node in three.nodes) < 2)  # one alone does not know it committed
+    one = next(node for node in three.nodes if not node.running())
+    assert one.process.returncode == 1
+    for node in three.nodes:
+        node.kill()
+    index = re.search(r"entry (\d+) of term", one.log()).group(1)
+    found = recover(one)
+    assert found.returncode == 1 and f"entry {index} of term" in found.stderr
+    assert "1 commands of" in found.stderr
+    for wrong, words in ((str(int(index) - 1), "only what cannot is left out"),
+                         ("99999", "there is no entry 99999")):
+        found = recover(one, "--skip-entry", wrong)
+        assert found.returncode == 1 and words in found.stderr, found.stderr
+    found = recover(one, "--skip-entry", index)
+    assert found.returncode == 0, found.stderr
+    assert f"left out: entry {index} of term" in found.stdout
+    for node in three.nodes:
+        if node is not one:
+            node.wipe()
+    three.start()
+    assert set(three.settled()) == {"first"}
+
+
+def test_what_cannot_be_recovered_is_said(three, tmp_path):
+    node = three.nodes[0]
+    for arguments in ([], ["--config"], ["--config", node.folder / "config.json", "more"],
+                      ["--config", node.folder / "config.json", "--skip-entry", "x"]):
+        assert muster("cluster", "recover", *arguments).returncode == 2, arguments
+    assert muster("cluster", "recover", "--config", tmp_path / "none").returncode == 3
+    assert muster("cluster", "recover", "--help").returncode == 0
+    for each in three.nodes:
+        each.kill()
+    segment = Segment(node)
+    flip(segment.path, segment.frames[segment.last] + 100)
+    found = recover(node)
+    assert found.returncode == 1 and "damaged" in found.stderr, found.stderr
+    node.wipe()
+    found = recover(node)
+    assert found.returncode == 1 and "no node has run in this folder" in found.stderr
+    assert not node.data.exists()
