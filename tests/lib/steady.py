@@ -24,6 +24,7 @@ class Steady(threading.Thread):
         self.failed = []
 
     def ask(self, method, path, body, wanted, headers=None):
+        """Its X-Muster-Index, or None."""
         address = next(self.addresses)
         connection = self.connections.pop(address, None)
         reused = connection is not None and connection.sock is not None
@@ -34,12 +35,13 @@ class Steady(threading.Thread):
         if body is not None:
             sent.setdefault("Content-Type", "application/json")
             body = json.dumps(body).encode()
-        said = None
+        said, index = None, None
         at = time.strftime("%H:%M:%S") + f".{time.time_ns() // 1000000 % 1000:03}"
         try:
             connection.request(method, path, body, sent)
             answer = connection.getresponse()
-            said = answer.status, answer.read()[:300], answer.headers.get("X-Muster-Leader")
+            said = answer.status, answer.read()[:300]
+            index = answer.headers.get("X-Muster-Index")
         except (OSError, http.client.HTTPException) as error:
             said = f"{type(error).__name__}: {error}"
         if said[0] == wanted:
@@ -51,6 +53,7 @@ class Steady(threading.Thread):
             self.connections[address] = connection
         else:
             connection.close()
+        return index
 
     def run(self):
         count = 0
@@ -62,7 +65,7 @@ class Steady(threading.Thread):
 
 
 class Writes(Steady):
-    """Makes a task, puts another in its place, changes it twice, deletes it."""
+    """Makes a task, puts another in its place, changes it twice, sees that, deletes it."""
 
     def __init__(self, addresses, kept, name):
         super().__init__(addresses, kept)
@@ -75,7 +78,8 @@ class Writes(Steady):
         self.ask("POST", "/v1/tasks", task_body(name, "one"), 201)
         self.ask("PUT", path, task_body(name, "two"), 200)
         self.ask("PATCH", path, {"enabled": False}, 200)
-        self.ask("PATCH", path, {"description": "three"}, 200, merge)
+        index = self.ask("PATCH", path, {"description": "three"}, 200, merge)
+        self.ask("GET", f"{path}?min_index={index or 0}", None, 200)
         self.ask("DELETE", path, None, 202)
 
 
