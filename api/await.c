@@ -16,6 +16,8 @@
 struct await_room {
     struct api *api;
     struct fsm_watch watch;
+    struct node_watch lead;
+    uint64_t leader_id; /* 0: nobody leads */
     size_t count;
     struct await *nouns[NOUN_COUNT];    /* SEQUENCE: the lowest index first */
     struct await *names[AWAIT_BUCKETS]; /* TASK and TASK_STATUS, by name */
@@ -253,6 +255,17 @@ static void await_news(struct fsm_watch *watch, uint64_t from, uint64_t to)
     await_wake_sequence(room, registry_sequence(registry));
 }
 
+/* Who leads is no event, and is shown with the members all the same. */
+static void await_led(struct node_watch *watch, const struct node_status *status)
+{
+    struct await_room *room = watch->owner;
+    uint64_t leader_id = status->leader_known ? status->leader_id : 0;
+    if (leader_id != room->leader_id) {
+        room->leader_id = leader_id;
+        await_wake_list(room, room->nouns[NOUN_MEMBERS], UINT64_MAX);
+    }
+}
+
 /* --- clients that have gone --------------------------------------------------------
  */
 
@@ -336,6 +349,7 @@ void await_stop(struct api *api)
 {
     if (api->awaits != NULL) {
         fsm_unwatch(node_fsm(api->node), &api->awaits->watch);
+        node_off_leadership(api->node, &api->awaits->lead);
         await_wake_everybody(api->awaits, UINT64_MAX);
     }
 }
@@ -343,12 +357,17 @@ void await_stop(struct api *api)
 void await_open(struct api *api)
 {
     struct await_room *room = mem_zalloc(sizeof *room);
+    struct node_status status;
     room->api = api;
     room->last_ready = &room->ready;
     room->turn = (struct clock_timer){.fire = await_turn, .owner = room};
     room->look = (struct clock_timer){.fire = await_look, .owner = room};
     room->watch = (struct fsm_watch){.changed = await_news, .owner = room};
     fsm_watch(node_fsm(api->node), &room->watch);
+    room->lead = (struct node_watch){.changed = await_led, .owner = room};
+    node_status(api->node, &status);
+    room->leader_id = status.leader_known ? status.leader_id : 0;
+    node_on_leadership(api->node, &room->lead);
     api->awaits = room;
 }
 

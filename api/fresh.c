@@ -25,7 +25,9 @@
 #include <string.h>
 
 #include "api/await.h"
+#include "api/cts/status.h"
 #include "api/error.h"
+#include "api/muster/events.h"
 #include "api/param.h"
 #include "api/reply.h"
 #include "api/router.h"
@@ -72,32 +74,41 @@ struct fresh {
 /* --- what is asked for -------------------------------------------------------------
  */
 
-/* What a long poll of each route waits for. */
-static const struct {
+/* What a long poll of each route waits for, and what judges the parameters of its own:
+ * a request that is wrong is not worth waiting for. */
+struct fresh_noun {
     void (*handler)(struct call *call);
     enum noun noun;
-} fresh_nouns[] = {
-    {cts_tasks_list, NOUN_TASKS},        {cts_task_get, NOUN_TASK},
-    {cts_status, NOUN_STATUS},           {cts_status_tasks, NOUN_STATUS},
-    {cts_status_task, NOUN_TASK_STATUS}, {cts_status_cluster, NOUN_MEMBERS},
-    {cluster_get, NOUN_MEMBERS},         {events_list, NOUN_EVENTS},
-    {settings_get, NOUN_SETTINGS},
+    bool (*judge)(struct call *call); /* NULL: it has none */
 };
 
-static enum noun fresh_noun(const struct route *route)
+static const struct fresh_noun fresh_nouns[] = {
+    {cts_tasks_list, NOUN_TASKS, NULL},
+    {cts_task_get, NOUN_TASK, NULL},
+    {cts_status, NOUN_STATUS, NULL},
+    {cts_status_tasks, NOUN_STATUS, cts_status_judge},
+    {cts_status_task, NOUN_TASK_STATUS, cts_status_judge},
+    {cts_status_cluster, NOUN_MEMBERS, NULL},
+    {cluster_get, NOUN_MEMBERS, NULL},
+    {events_list, NOUN_EVENTS, events_judge},
+    {settings_get, NOUN_SETTINGS, NULL},
+};
+
+static const struct fresh_noun *fresh_noun(const struct route *route)
 {
+    static const struct fresh_noun none = {.noun = NOUN_NONE};
     for (size_t i = 0; i < sizeof fresh_nouns / sizeof fresh_nouns[0]; i++) {
         if (fresh_nouns[i].handler == route->handler) {
-            return fresh_nouns[i].noun;
+            return &fresh_nouns[i];
         }
     }
-    return NOUN_NONE;
+    return &none;
 }
 
 /* False: answered. */
 static bool fresh_parse(struct call *call, struct fresh_wish *wish)
 {
-    *wish = (struct fresh_wish){.noun = fresh_noun(call->route)};
+    *wish = (struct fresh_wish){.noun = fresh_noun(call->route)->noun};
     wish->has_min_index = call_query(call, "min_index", NULL, 0) > 0;
     wish->has_max_stale = call_query(call, "max_stale", NULL, 0) > 0;
     wish->has_index = call_query(call, "index", NULL, 0) > 0;
@@ -379,6 +390,10 @@ void fresh_run(struct call *call)
     }
     if (!wish.consistent && !wish.has_min_index && !wish.has_index) {
         call->route->handler(call);
+        return;
+    }
+    bool (*judge)(struct call * call) = fresh_noun(call->route)->judge;
+    if (judge != NULL && !judge(call)) {
         return;
     }
     struct fresh *fresh = mem_zalloc(sizeof *fresh);

@@ -170,6 +170,13 @@ int node_transfer(struct node *node, const char *to, node_change_cb done, void *
         return err_set(err, ERR_CONFLICT, "'%s' %s", to,
                        member->self ? "leads already" : "is a standby and cannot lead");
     }
+    const struct member *row = registry_member(fsm_registry(node->fsm), member->id);
+    if (row != NULL && row->draining) {
+        return err_set(err, ERR_CONFLICT,
+                       "'%s' drains, and would give the lead away again: undrain it "
+                       "first",
+                       to);
+    }
     return handover_start(&node->handover, member->id, done, owner, err);
 }
 

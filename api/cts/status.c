@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* /status as Consul-Terraform-Sync has it (spec/cts.md 1.5, 1.10, 1.11, 13). */
+#include "api/cts/status.h"
+
 #include <string.h>
 
 #include "api/error.h"
@@ -70,6 +72,12 @@ static void status_put_last(struct stream_source *source, struct buf *out)
         buf_put(out, ",", more ? 1 : 0);
         status_json_put_entry(out, task, &walk->filter);
     }
+}
+
+bool cts_status_judge(struct call *call)
+{
+    struct status_filter filter;
+    return status_filter(call, &filter);
 }
 
 static enum stream_step status_next(struct stream_source *source, struct buf *out)

@@ -96,23 +96,26 @@ static enum stream_step events_next(struct stream_source *source, struct buf *ou
     return STREAM_ITEM;
 }
 
+static bool events_read(struct call *call, struct events_walk *walk)
+{
+    *walk = (struct events_walk){.left = EVENTS_DEFAULT, .looks = EVENTS_LOOKED_AT};
+    return param_number(call, "after", 0, EVENTS_AFTER_MAX, &walk->after) &&
+           param_number(call, "limit", 1, EVENTS_MOST, &walk->left) &&
+           events_filter_read(call, &walk->filter);
+}
+
+bool events_judge(struct call *call)
+{
+    struct events_walk walk;
+    return events_read(call, &walk);
+}
+
 void events_list(struct call *call)
 {
-    uint64_t after = 0;
-    uint64_t limit = EVENTS_DEFAULT;
-    struct events_filter filter;
-    if (!param_number(call, "after", 0, EVENTS_AFTER_MAX, &after) ||
-        !param_number(call, "limit", 1, EVENTS_MOST, &limit) ||
-        !events_filter_read(call, &filter)) {
+    struct events_walk *walk = h2o_mem_alloc_pool(&call->req->pool, sizeof *walk);
+    if (!events_read(call, walk)) {
         return;
     }
-    struct events_walk *walk = h2o_mem_alloc_pool(&call->req->pool, sizeof *walk);
-    *walk = (struct events_walk){
-        .after = after,
-        .left = limit,
-        .looks = EVENTS_LOOKED_AT,
-        .filter = filter,
-    };
     struct stream_source source = {
         .frozen = registry_freeze(node_registry(call->api->node)),
         .next = events_next,

@@ -16,6 +16,10 @@ struct events_filter {
 /* ?task= and ?type=; false: one is wrong, answered 400. */
 bool events_filter_read(struct call *call, struct events_filter *filter);
 
+/* All parameters of /events, for a read that waits before its handler has its turn;
+ * false: one is wrong, answered 400. */
+bool events_judge(struct call *call);
+
 bool events_filter_fits(const struct events_filter *filter, const struct event *event);
 
 /* The streams of one api (api/muster/event_stream.c). */

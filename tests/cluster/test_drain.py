@@ -20,6 +20,8 @@ def test_a_draining_leader_gives_the_lead_away_and_does_not_get_it_back(cluster)
     assert drains(after) == {name: name == before.name for name in names}
     wait_until("the status tells it", lambda: "reachable, drains" in muster(
         "cluster", "status", "--address", after.api).stdout)
+    refused = muster("cluster", "transfer", before.name, "--address", asked)
+    assert refused.returncode == 1 and "undrain it first" in refused.stderr
     assert muster("cluster", "undrain", before.name, "--address", asked).returncode == 0
     assert not any(drains(cluster.leader()).values())
     assert muster("cluster", "drain", "nobody", "--address", asked).returncode == 5

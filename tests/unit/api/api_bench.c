@@ -46,6 +46,17 @@ void node_status(struct node *node, struct node_status *out)
     *out = node->status;
 }
 
+void node_on_leadership(struct node *node, struct node_watch *watch)
+{
+    node->lead = watch;
+}
+
+void node_off_leadership(struct node *node, struct node_watch *watch)
+{
+    assert(node->lead == watch);
+    node->lead = NULL;
+}
+
 const char *node_unfit(const struct node *node)
 {
     return node->unfit != NULL ? node->unfit : "";
@@ -299,6 +310,13 @@ void bench_close(struct bench *bench)
     sim_time_free(bench->time);
     int rv = uv_loop_close(&bench->loop);
     assert(rv == 0);
+}
+
+void bench_led(struct bench *bench, uint64_t leader_id)
+{
+    bench->node.status.leader_known = leader_id != 0;
+    bench->node.status.leader_id = leader_id;
+    bench->node.lead->changed(bench->node.lead, &bench->node.status);
 }
 
 void bench_turn(struct bench *bench)

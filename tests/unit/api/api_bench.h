@@ -34,6 +34,7 @@ struct node {
     node_change_cb change_done;
     void *change_owner;
     const char *unfit;        /* NULL: it serves */
+    struct node_watch *lead;  /* who is told who leads: bench_led() */
     struct read_waiter *read; /* waits to be confirmed */
     size_t reads;             /* that were asked for */
 };
@@ -53,6 +54,8 @@ void bench_close(struct bench *bench); /* whatever waits is decided unknown */
 int bench_setup(void **state);
 int bench_teardown(void **state);
 
+void bench_led(struct bench *bench,
+               uint64_t leader_id);   /* another leads now; 0: nobody */
 void bench_turn(struct bench *bench); /* of the loop, without waiting */
 void bench_advance(struct bench *bench, uint64_t ms);
 void bench_wait(struct bench *bench, bool (*condition)(struct bench *bench));

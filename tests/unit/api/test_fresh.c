@@ -319,6 +319,55 @@ static void only_so_many_may_wait(void **state)
     }
 }
 
+/* No event tells it, and it is shown all the same. */
+static void who_waits_for_the_members_is_told_of_another_leader(void **state)
+{
+    struct bench *bench = *state;
+    struct client client;
+    struct client other;
+    client_open(bench, &client);
+    client_open(bench, &other);
+    client_ask(&client, "GET /v1/cluster?index=0&wait=5m", NULL);
+    client_ask(&other, "GET /v1/tasks?index=0&wait=5m", NULL);
+    assert_true(is_silent(bench, &client) && is_silent(bench, &client));
+    bench->node.status.term++;
+    bench_led(bench, bench->node.status.leader_id); /* the same: a new term of it */
+    bench_advance(bench, 1);
+    assert_true(is_silent(bench, &client));
+    bench_led(bench, 77);
+    bench_advance(bench, 1);
+    expect_answer(bench, &client, 200, "\"leader\":{");
+    client_ask(&client, "GET /v1/status/cluster?index=0&wait=5m", NULL);
+    assert_true(is_silent(bench, &client) && is_silent(bench, &other));
+    bench_led(bench, 0);
+    bench_advance(bench, 1);
+    expect_answer(bench, &client, 200, "\"members\"");
+    assert_true(is_silent(bench, &other));
+    client_close(&client);
+    client_close(&other);
+}
+
+static void what_is_wrong_is_said_before_anything_is_waited_for(void **state)
+{
+    struct bench *bench = *state;
+    struct client client;
+    static const char *const lines[] = {
+        "GET /v1/events?index=0&wait=5m&limit=0",
+        "GET /v1/events?index=0&wait=5m&type=x",
+        "GET /v1/events?min_index=9&wait=5m&after=x",
+        "GET /v1/events?consistent&task=",
+        "GET /v1/status/tasks?index=0&wait=5m&status=x",
+        "GET /v1/status/tasks/a?index=0&wait=5m&include=x",
+        "GET /v1/tasks?index=0&wait=5m&per_page=0",
+    };
+    client_open(bench, &client);
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        client_ask(&client, lines[i], NULL);
+        expect_answer(bench, &client, 400, "error");
+    }
+    client_close(&client);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -336,6 +385,8 @@ int main(void)
         TEST(a_long_poll_waits_five_minutes_if_it_does_not_say),
         TEST(what_was_seen_elsewhere_is_no_change_here),
         TEST(only_so_many_may_wait),
+        TEST(who_waits_for_the_members_is_told_of_another_leader),
+        TEST(what_is_wrong_is_said_before_anything_is_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
