@@ -36,6 +36,21 @@ static int ask(struct bench_node *node, struct err *err)
     return propose_submit(node_propose(node->node), &command, note, NULL, err);
 }
 
+/* One of level 1, with a key, which there is from level 2 on. */
+static int ask_keyed(struct bench_node *node, struct err *err)
+{
+    struct command command = {
+        .type = COMMAND_TASK_DELETE,
+        .request_id = text_of(""),
+        .actor = text_of(""),
+        .key = text_of("k"),
+        .scope = text_of(""),
+        .task_delete = {text_of("nothing")},
+    };
+    decided = 0;
+    return propose_submit(node_propose(node->node), &command, note, NULL, err);
+}
+
 static uint32_t level_of(const struct bench_node *node)
 {
     return registry_level(node_registry(node->node));
@@ -129,6 +144,7 @@ static void one_old_node_holds_all_back_and_is_named(void **state)
     struct bench_node *leader = leader_of(&bench);
     bench_run(&bench, 5000);
     assert_int_equal(ask(leader, &err), ERR_LEVEL);
+    assert_int_equal(ask_keyed(leader, &err), ERR_LEVEL);
     node_explain_level(leader->node, 2, &err);
     assert_string_equal(
         err.text, "this needs feature level 2; the cluster is at 1 because n3 runs 1");
@@ -138,6 +154,9 @@ static void one_old_node_holds_all_back_and_is_named(void **state)
     restart(&bench.nodes[2], 2);
     assert_true(bench_run_until(&bench, all_at_two, 20000));
     assert_int_equal(ask(leader_of(&bench), NULL), 0);
+    assert_true(bench_run_until(&bench, is_decided, 5000));
+    assert_int_equal(last.result.code, ERR_NOT_FOUND);
+    assert_int_equal(ask_keyed(leader_of(&bench), NULL), 0);
     assert_true(bench_run_until(&bench, is_decided, 5000));
     assert_int_equal(last.result.code, ERR_NOT_FOUND);
     bench_close(&bench);
