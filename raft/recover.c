@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/plant.h"
 #include "raft/command.h"
 #include "raft/compaction.h"
 #include "raft/fsm.h"
@@ -216,7 +217,8 @@ static int recovery_replay(struct recovery *recovery, const struct recover_order
 {
     const struct store_found *found = &recovery->found;
     uint64_t first = found->has_snapshot ? found->snapshot.index + 1 : 1;
-    uint64_t last = entry_log_last(&found->log);
+    uint64_t last =
+        PLANTED_OR(RECOVER_KNOWN, found->commit, entry_log_last(&found->log));
     int rv = 0;
     for (size_t i = 0; i < order->skip_count; i++) {
         if (order->skip[i] < first || order->skip[i] > last) {

@@ -94,6 +94,11 @@ struct restore *restore_of(struct fsm *fsm, struct restore_summary *out)
     return restore;
 }
 
+const struct registry *restore_registry(const struct restore *restore)
+{
+    return fsm_registry(restore->fsm);
+}
+
 uint64_t restore_epoch(const struct restore *restore)
 {
     return registry_sequence(fsm_registry(restore->fsm));

@@ -44,6 +44,10 @@ int restore_finish(struct restore *restore, struct restore_summary *out,
 struct fsm;
 struct restore *restore_of(struct fsm *fsm, struct restore_summary *out);
 
+/* After either; borrowed until restore_write(). */
+struct registry;
+const struct registry *restore_registry(const struct restore *restore);
+
 struct restore_target {
     struct disk *disk;   /* locked; empty, or left by a restore that was cut off */
     uint64_t node_id;    /* random, not 0, below 2^63; never used before */

@@ -173,6 +173,10 @@ bool damage_refused(struct sim_node *member, const struct err *err);
 void damage_put_back_over(struct sim_node *member);
 void damage_gave_up(struct sim_event *event);
 
+/* --- recovery.c */
+/* All are down: each folder can be recovered, and the best one makes a new cluster. */
+void recovery_check(struct world *world);
+
 /* --- chaos.c */
 void chaos_init(struct world *world);
 void chaos_heal(struct world *world);

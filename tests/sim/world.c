@@ -382,6 +382,7 @@ static void world_live(struct world *world)
     }
     world_settle(world);
     world_end(world);
+    recovery_check(world);
     world_total(world);
     world_close(world);
 }
