@@ -40,6 +40,9 @@ def test_settings_are_changed_through_any_node(cluster):
     for node in cluster.nodes:
         settings = node.call("GET", f"/v1/settings?min_index={index}&wait=10s").json
         assert settings["settings"]["task_events"]["value"] == 12
+    refused = cluster.followers()[0].call("PUT", "/v1/settings", {"task_events": 5})
+    assert refused.status == 400
+    assert refused.headers["X-Muster-Leader-Address"] == cluster.leader().api
 
 
 def test_a_killed_leader_costs_no_write(cluster):

@@ -40,6 +40,9 @@ def test_a_follower_answers_as_the_leader_would(forwarding):
     assert follower.tasks()["web"]["enabled"] is False
     assert follower.call("DELETE", "/v1/tasks/web").status == 202
     assert follower.tasks() == {}
+    changed = follower.call("PUT", "/v1/settings", {"task_events": 9})
+    assert changed.status == 200, changed
+    assert changed.json["settings"]["task_events"]["value"] == 9
     refused = follower.call("POST", "/v1/cluster/transfer", {})
     assert refused.status == 400 and refused.headers["X-Muster-Not-Leader"] == "true"
 
