@@ -9,8 +9,8 @@
  * send a request on just when it ends.
  *
  * h2o 2.2 has no graceful end for HTTP/1: when draining, an idle connection's reading
- * side is shut down, so that it ends at once; a busy one, also with half a request,
- * ends with its answer.
+ * side is shut down, so that it ends at once, or if it is new a moment later; a busy
+ * one, also with half a request, ends with its answer.
  *
  * Failure modes: a client that reads slowly or not at all holds its own connection and,
  * of a long answer, one frozen root; it is cut by the drain at the latest. */
@@ -40,6 +40,7 @@
 
 #define API_BACKLOG    512
 #define API_WATCHED_MS 60000 /* balancers ask more often */
+#define API_NEW_MS     500   /* a connection's first request comes within that */
 
 struct connection {
     uv_tcp_t tcp; /* first: h2o closes it by its own pointer */
@@ -153,6 +154,20 @@ static bool connection_admitted(struct connection *connection)
             connection_trusted(connection));
 }
 
+/* `rv` as the accepting of it said. */
+static void connection_begin(struct connection *connection, int rv)
+{
+    struct api *api = connection->api;
+    if (rv != 0 || !connection_admitted(connection)) {
+        uv_close((uv_handle_t *)&connection->tcp, connection_closed);
+        return;
+    }
+    uv_tcp_nodelay(&connection->tcp, 1);
+    connection->socket =
+        h2o_uv_socket_create((uv_stream_t *)&connection->tcp, connection_closed);
+    h2o_accept(&api->accept, connection->socket);
+}
+
 static void api_on_connection(uv_stream_t *listener, int status)
 {
     struct api *api = listener->data;
@@ -161,15 +176,26 @@ static void api_on_connection(uv_stream_t *listener, int status)
         return;
     }
     struct connection *connection = connection_new(api);
-    if (uv_accept(listener, (uv_stream_t *)&connection->tcp) != 0 ||
-        !connection_admitted(connection)) {
-        uv_close((uv_handle_t *)&connection->tcp, connection_closed);
+    connection_begin(connection, uv_accept(listener, (uv_stream_t *)&connection->tcp));
+}
+
+/* Those that the kernel holds ready: with the listener they would be reset, and a
+ * request may have been sent on them. */
+static void api_accept_rest(struct api *api)
+{
+    uv_os_fd_t listener = -1;
+    int fd = -1;
+    if (uv_fileno((uv_handle_t *)&api->listener, &listener) != 0) {
         return;
     }
-    uv_tcp_nodelay(&connection->tcp, 1);
-    connection->socket =
-        h2o_uv_socket_create((uv_stream_t *)&connection->tcp, connection_closed);
-    h2o_accept(&api->accept, connection->socket);
+    while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+        struct connection *connection = connection_new(api);
+        int rv = uv_tcp_open(&connection->tcp, fd);
+        if (rv != 0) {
+            close(fd);
+        }
+        connection_begin(connection, rv);
+    }
 }
 
 static void connection_shutdown(struct connection *connection, int how)
@@ -185,6 +211,27 @@ static bool connection_idle(const struct connection *connection)
 {
     return connection->socket == NULL || connection->socket->input == NULL ||
            connection->socket->input->size == 0;
+}
+
+/* Idle, and its first request may be on its way. */
+static bool connection_new_here(const struct connection *connection)
+{
+    return connection_idle(connection) && connection->socket != NULL &&
+           connection->socket->bytes_written == 0;
+}
+
+static void api_end_idle(struct api *api, bool also_new)
+{
+    for (struct connection *at = api->connections; at != NULL; at = at->next) {
+        if (connection_idle(at) && (also_new || !connection_new_here(at))) {
+            connection_shutdown(at, SHUT_RD);
+        }
+    }
+}
+
+static void api_new_over(struct clock_timer *timer)
+{
+    api_end_idle(timer->owner, true);
 }
 
 /* --- start
@@ -343,6 +390,7 @@ int api_start(struct api **out, const struct api_options *options, struct err *e
     api->last_work = &api->work;
     page_open(api);
     api->drain = (struct clock_timer){.fire = api_drain_over, .owner = api};
+    api->new_over = (struct clock_timer){.fire = api_new_over, .owner = api};
     if (api->options.max_connections == 0) {
         api->options.max_connections = LIMIT_CONNECTIONS;
     }
@@ -399,6 +447,7 @@ void api_settle(struct api *api)
     }
     api->disposed = true;
     clock_timer_stop(api->options.clock, &api->drain);
+    clock_timer_stop(api->options.clock, &api->new_over);
     uv_close((uv_handle_t *)&api->last, api_freed);
     stream_close(api);
     await_close(api);
@@ -426,11 +475,7 @@ bool api_watched(const struct api *api)
 
 static void api_end_connections(struct api *api)
 {
-    for (struct connection *at = api->connections; at != NULL; at = at->next) {
-        if (connection_idle(at)) {
-            connection_shutdown(at, SHUT_RD);
-        }
-    }
+    api_end_idle(api, false);
     for (struct call *call = api->calls; call != NULL; call = call->next) {
         call->req->http1_is_persistent = 0; /* also where an answer has begun */
     }
@@ -444,14 +489,18 @@ void api_stop(struct api *api, uint64_t drain_ms, void (*stopped)(void *owner),
     api->stopping = true;
     api->stopped = stopped;
     api->stopped_owner = owner;
+    if (api->awaits != NULL) { /* it listens */
+        api_accept_rest(api);
+    }
     api_end_connections(api);
     refusal_stop(api);
     event_streams_stop(api);
     fresh_stop(api);
     page_stop(api);
     if (api->connections != NULL) {
-        clock_timer_start(api->options.clock, &api->drain,
-                          clock_now_ms(api->options.clock) + drain_ms);
+        uint64_t now = clock_now_ms(api->options.clock);
+        clock_timer_start(api->options.clock, &api->drain, now + drain_ms);
+        clock_timer_start(api->options.clock, &api->new_over, now + API_NEW_MS);
     }
     if (api->listener_open) {
         uv_close((uv_handle_t *)&api->listener, api_listener_closed);

@@ -59,6 +59,7 @@ struct api {
     bool disposed;
     uv_idle_t last; /* closed last of all; never started */
     struct clock_timer drain;
+    struct clock_timer new_over; /* connections that have asked nothing yet end */
     void (*stopped)(void *owner);
     void *stopped_owner;
 };
