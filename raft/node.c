@@ -393,6 +393,9 @@ static void node_loaded(void *owner, const struct err *err)
              index);
     node->applier.applied = PLANTED_OR(APPLY_AGAIN, index - 1, index);
     propose_covered(node->propose, index);
+    if (node->phase == NODE_PHASE_REMOVED) {
+        return; /* it was told so while it loaded: its engine is stopped */
+    }
     engine_installed(node->engine);
     node_renew_digests(node);
     forward_applied(node);
