@@ -304,9 +304,9 @@ static void on_drip(uv_timer_t *timer)
 {
     struct bench *bench = timer->data;
     uv_buf_t out = uv_buf_init((char *)(uintptr_t) "x", 1);
-    uv_stream_t *stream =
-        (uv_stream_t *)&bench->connections[bench->connection_count - 1];
     if (bench->requests > 0) {
+        uv_stream_t *stream =
+            (uv_stream_t *)&bench->connections[bench->connection_count - 1];
         assert_int_equal(uv_try_write(stream, &out, 1), 1);
         bench->drips--;
     }
