@@ -35,10 +35,10 @@
 #include "base/mem.h"
 #include "base/plant.h"
 
-#define PROPOSE_INFLIGHT    8
-#define PROPOSE_PAUSE_MS    10   /* who leads is known by then, or again later */
-#define PROPOSE_PATIENCE_MS 3000 /* below LIMIT_WRITE_DEADLINE_MS: "never" is certain  \
-                                  */
+#define PROPOSE_INFLIGHT 8
+#define PROPOSE_PAUSE_MS 10 /* who leads is known by then, or again later */
+/* Below LIMIT_WRITE_DEADLINE_MS: "never" is certain. */
+#define PROPOSE_PATIENCE_MS 3000
 
 struct proposal {
     struct proposal *next;
