@@ -10,7 +10,8 @@ void read_round_begin(struct read_round *round, const struct membership *members
     round->voter_count = 0;
     for (size_t i = 0; i < members->count; i++) {
         const struct membership_row *row = &members->rows[i];
-        if (row->voter) { /* a standby's word proves nothing: it votes for nobody */
+        if (row->voter || PLANTED(COUNT_STANDBY)) { /* a standby's word proves nothing:
+                                                       it votes for nobody */
             round->voters[round->voter_count++] =
                 (struct read_voter){.id = row->id, .yes = row->id == self};
         }

@@ -155,6 +155,18 @@ static void chaos_partition(struct world *world, uint64_t side, bool one_way)
     }
 }
 
+/* The leader alone, or with those beside it that are no founders: as long as they are
+ * standbys, their word counts for nothing. */
+static void chaos_isolate_leader(struct world *world)
+{
+    uint64_t side = (uint64_t)1 << chaos_leader(world)->slot;
+    bool one_way = chaos_chance(world, 30);
+    if (world->founders < world->count && chaos_chance(world, 70)) {
+        side |= ((uint64_t)1 << world->count) - ((uint64_t)1 << world->founders);
+    }
+    chaos_partition(world, side, one_way);
+}
+
 static void chaos_wire(struct world *world)
 {
     struct sim_wire wire = {.latency_min_us = 20 + chaos_below(world, 300)};
@@ -270,8 +282,7 @@ static void chaos_make(struct world *world, enum fault fault)
         chaos_partition(world, sim_random_next(&world->fault_random) & all, true);
         break;
     case FAULT_ISOLATE_LEADER:
-        member = chaos_leader(world);
-        chaos_partition(world, (uint64_t)1 << member->slot, chaos_chance(world, 30));
+        chaos_isolate_leader(world);
         break;
     case FAULT_HEAL:
         transcript_note(world->transcript, "net: no cuts");
@@ -318,6 +329,13 @@ static void chaos_make(struct world *world, enum fault fault)
         break;
     case FAULT_TWICE:
         chaos_twice(world);
+        break;
+    case FAULT_DRAIN:
+        operator_drain(world, member, chaos_chance(world, 40));
+        break;
+    case FAULT_RETIRE:
+        member = chaos_chance(world, 50) ? chaos_leader(world) : member;
+        sim_node_retire(member, chaos_chance(world, 50));
         break;
     case FAULT_COUNT:
         break;
@@ -419,9 +437,26 @@ void chaos_init(struct world *world)
                             world->weights[i]);
         }
     }
-    world->wipes_left = (world->count - 1) / 2;
+    world->wipes_left = (world->founders - 1) / 2;
     world->chaos = (struct sim_event){.fire = chaos_turn, .owner = world};
     world_queue(world, &world->chaos, world_below(world, 2 * world->fault_gap_us));
+}
+
+void chaos_again(struct world *world)
+{
+    static const enum fault kinds[] = {
+        FAULT_KILL,    FAULT_POWER_OFF, FAULT_LEADER, FAULT_MANY,
+        FAULT_BREAK,   FAULT_PARTITION, FAULT_PAUSE,  FAULT_PARTITION_ONE_WAY,
+        FAULT_HEAL,    FAULT_WIRE,      FAULT_TWICE,  FAULT_ISOLATE_LEADER,
+        FAULT_TRANSFER};
+    memset(world->weights, 0, sizeof world->weights);
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        world->weights[kinds[i]] = 4;
+    }
+    world->calm = false;
+    world->fault_gap_us = 60000;
+    world->down_max_us = 400000;
+    world_queue(world, &world->chaos, 0);
 }
 
 void chaos_heal(struct world *world)

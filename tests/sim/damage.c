@@ -198,7 +198,7 @@ static bool damage_is_known(const struct world *world, const struct sim_node *me
     for (size_t i = 0; i < world->count; i++) {
         const struct sim_node *other = &world->members[i];
         if (other->state != SIM_NODE_UP || other->faulty || other->full ||
-            other->level < COMMAND_LEVEL) {
+            other->retiring || other->level < COMMAND_LEVEL) {
             return false;
         }
         if (other == member) {

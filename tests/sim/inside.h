@@ -44,6 +44,7 @@ struct sim_node {
     bool flipped;          /* it may not start for that */
     bool copy_due;         /* of its folder, as soon as it is down */
     bool put_back_due;     /* that copy, likewise */
+    bool dead;             /* for good, as the others must think */
     bool put_back;         /* its folder is an old copy */
     bool paused;
     bool faulty;  /* a disk fault is set in this life: it may end by itself */
@@ -64,6 +65,8 @@ struct sim_node {
     struct sim_event bury;    /* it is taken apart */
     struct sim_event restart; /* a new life begins */
     struct sim_event resume;  /* a pause ends */
+    struct sim_event retired; /* it has nothing to do any more: it is stopped */
+    bool retiring;
     struct sim_event give_up; /* its peers had time enough to refuse an old copy */
     struct sim_random flip_random;
     struct sim_disk *copy; /* of its folder; NULL: none */
@@ -88,9 +91,10 @@ struct world {
     const struct registry *drawing; /* of the node that a write is made for */
     struct sim_node members[NODES_MAX];
     size_t count;
-    bool forming; /* the disks were empty */
-    bool calm;    /* healed: no more faults */
-    bool mixed;   /* some nodes know the first feature level only, for now */
+    size_t founders; /* the first so many; who comes later is a standby */
+    bool forming;    /* the disks were empty */
+    bool calm;       /* healed: no more faults */
+    bool mixed;      /* some nodes know the first feature level only, for now */
 
     /* by seed */
     uint32_t election_timeout_ms;
@@ -146,6 +150,8 @@ void sim_node_start(struct sim_node *member);
 void sim_node_end(struct sim_node *member, enum sim_node_end end, uint64_t down_us);
 void sim_node_wipe(struct sim_node *member, uint64_t down_us);
 void sim_node_upgrade(struct sim_node *member, uint64_t down_us);
+/* As on SIGTERM; it may take a while. `wait`: as behind a balancer. */
+void sim_node_retire(struct sim_node *member, bool wait);
 void sim_node_pause(struct sim_node *member, uint64_t for_us);
 void sim_node_resume(struct sim_node *member);
 bool sim_node_leads(const struct sim_node *member);
@@ -180,10 +186,13 @@ void recovery_check(struct world *world);
 /* --- chaos.c */
 void chaos_init(struct world *world);
 void chaos_heal(struct world *world);
+/* Faults again, of those that take nobody's data, as long as they are to be made. */
+void chaos_again(struct world *world);
 
 /* --- operator.c */
 void operator_init(struct world *world);
 void operator_transfer(struct world *world);
+void operator_drain(struct world *world, struct sim_node *member, bool undrain);
 void operator_remove(struct world *world, struct sim_node *member);
 /* Is every node up, and does a leader count it as a voter, those too that lost their
  * folder, with no change under way? */

@@ -28,6 +28,9 @@ static bool operator_all_vote(const struct world *world,
     for (size_t i = 0; i < world->count; i++) {
         const struct sim_node *member = &world->members[i];
         struct node_status status;
+        if (member->dead) {
+            continue;
+        }
         if (member->state != SIM_NODE_UP || member->put_back) {
             return false;
         }
@@ -87,6 +90,15 @@ void operator_transfer(struct world *world)
     }
 }
 
+void operator_drain(struct world *world, struct sim_node *member, bool undrain)
+{
+    struct sim_node *leader = operator_leader(world);
+    if (leader != NULL) {
+        operator_ask(world, leader, undrain ? "undrain" : "drain",
+                     undrain ? node_undrain_member : node_drain_member, member->name);
+    }
+}
+
 /* Only from a whole cluster: it may be that the folder is thrown away after it. */
 void operator_remove(struct world *world, struct sim_node *member)
 {
@@ -133,7 +145,9 @@ static void operator_turn(struct sim_event *event)
     if (world->calm || sim_random_chance(&world->operator_random, 10)) {
         operator_replace(world);
     }
-    if (world->calm && leader != NULL) {
+    bool grow = world->founders < world->count && leader != NULL &&
+                sim_random_chance(&world->operator_random, 1);
+    if (leader != NULL && (world->calm || grow)) {
         operator_complete(world, leader);
     }
     world_queue(world, event, OPERATOR_GAP_US);

@@ -125,7 +125,7 @@ void reader_init(struct world *world)
 bool reader_is_well(const struct world *world, uint64_t since_us)
 {
     for (size_t i = 0; i < world->count; i++) {
-        if (world->members[i].read_us <= since_us) {
+        if (!world->members[i].dead && world->members[i].read_us <= since_us) {
             return false;
         }
     }

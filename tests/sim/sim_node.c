@@ -95,7 +95,7 @@ static struct node_options sim_node_options(struct sim_node *member, const char 
 {
     struct world *world = member->world;
     size_t peer_count = 0;
-    for (size_t i = 0; i < world->count; i++) {
+    for (size_t i = 0; i < world->founders && peer_count + 1 < world->founders; i++) {
         if (i != member->slot) {
             peers[peer_count++] = world->members[i].address;
         }
@@ -110,7 +110,7 @@ static struct node_options sim_node_options(struct sim_node *member, const char 
         .api_address = member->api_address,
         .version = "sim",
         .level = member->level,
-        .expect = (uint32_t)world->count,
+        .expect = (uint32_t)world->founders,
         .peers = peers,
         .peer_count = peer_count,
         .election_timeout_ms = world->election_timeout_ms,
@@ -121,6 +121,7 @@ static struct node_options sim_node_options(struct sim_node *member, const char 
         .snapshot_bytes = world->snapshot_bytes,
         .snapshot_entries = world->snapshot_entries,
         .snapshot_trailing = world->snapshot_trailing,
+        .notice_ms = 200,
         .forward_writes = world->forward_writes,
         .owner = member,
         .failed = sim_node_cannot_go_on,
@@ -230,6 +231,9 @@ void sim_node_start(struct sim_node *member)
 static void sim_node_restart(struct sim_event *event)
 {
     struct sim_node *member = event->owner;
+    if (member->dead) {
+        return; /* until it is said to live again */
+    }
     if (member->state == SIM_NODE_DYING) { /* still being taken apart */
         world_queue(member->world, event, 1000);
         return;
@@ -276,8 +280,34 @@ void sim_node_end(struct sim_node *member, enum sim_node_end end, uint64_t down_
     node_off_leadership(member->node, &member->watch);
     node_stop(member->node, sim_node_gone, member);
     sim_time_cancel(world->time, &member->failed);
+    sim_time_cancel(world->time, &member->retired);
+    member->retiring = false;
     if (down_us != UINT64_MAX) {
         world_queue(world, &member->restart, down_us);
+    }
+}
+
+static void sim_node_may_stop(void *owner)
+{
+    struct sim_node *member = owner;
+    world_queue(member->world, &member->retired, 0);
+}
+
+static void sim_node_retired(struct sim_event *event)
+{
+    struct sim_node *member = event->owner;
+    if (member->state == SIM_NODE_UP) {
+        sim_node_end(member, SIM_NODE_STOPPED,
+                     sim_random_below(&member->random, member->world->down_max_us));
+    }
+}
+
+void sim_node_retire(struct sim_node *member, bool wait)
+{
+    if (member->state == SIM_NODE_UP && !member->retiring) {
+        transcript_note(member->world->transcript, "%s: is to stop", member->name);
+        member->retiring = true;
+        node_retire(member->node, wait, sim_node_may_stop, member);
     }
 }
 
@@ -347,6 +377,7 @@ void sim_node_init(struct world *world, size_t slot)
     member->bury = (struct sim_event){.fire = sim_node_bury, .owner = member};
     member->restart = (struct sim_event){.fire = sim_node_restart, .owner = member};
     member->resume = (struct sim_event){.fire = sim_node_resumed, .owner = member};
+    member->retired = (struct sim_event){.fire = sim_node_retired, .owner = member};
     member->give_up = (struct sim_event){.fire = damage_gave_up, .owner = member};
     snprintf(member->name, sizeof member->name, "n%zu", slot + 1);
     snprintf(member->address, sizeof member->address, "n%zu:8658", slot + 1);
@@ -487,7 +518,7 @@ void world_found(struct world *world)
 {
     struct identity identities[NODES_MAX];
     struct charter charter = {.cluster_id = 1 + sim_random_next(&world->random) / 4};
-    for (size_t i = 0; i < world->count; i++) {
+    for (size_t i = 0; i < world->founders; i++) {
         struct sim_node *member = &world->members[i];
         struct clock *clock =
             sim_clock_new(world->time, sim_random_next(&world->random));
@@ -499,7 +530,7 @@ void world_found(struct world *world)
         sim_clock_free(clock);
         charter_add(&charter, member, identities[i].node_id, world->count == 1);
     }
-    for (size_t i = 0; i < world->count; i++) {
+    for (size_t i = 0; i < world->founders; i++) {
         found_one(world, i, &identities[i], &charter);
     }
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
@@ -91,6 +92,14 @@ static void world_frame(void *ctx, enum sim_frame_fate fate, const char *from,
 /* --- one world
  * --------------------------------------------------------------------- */
 
+/* For what was thought of later: the other worlds stay as they were. */
+static bool world_later(const struct world *world, uint64_t what, uint32_t percent)
+{
+    struct sim_random random;
+    sim_random_init(&random, hash_mix(world->options->seed ^ what));
+    return sim_random_chance(&random, percent);
+}
+
 /* What a seed decides before anything happens. */
 static void world_draw(struct world *world)
 {
@@ -120,6 +129,10 @@ static void world_draw(struct world *world)
     enum world_kind kind = world->options->kind;
     bool forms = world_chance(world, 30);
     world->forming = kind == WORLD_FORMING || (kind == WORLD_MIXED && forms);
+    world->founders = world->count;
+    if (world->count == 5 && !world->forming && world_later(world, 0x7374616e64, 30)) {
+        world->founders = 3;
+    }
     transcript_note(world->transcript,
                     "seed %" PRIu64 ": %zu nodes, %s, election timeout %u ms, disk up "
                     "to %" PRIu64 " us, a fault each %" PRIu64 " us, a write each "
@@ -186,6 +199,9 @@ static bool world_is_well(const struct world *world, uint64_t first_op,
     }
     for (size_t i = 0; i < world->count; i++) {
         const struct sim_node *member = &world->members[i];
+        if (member->dead) {
+            continue;
+        }
         if (member->state != SIM_NODE_UP ||
             member->applied + 2 < truth_last(world->truth) ||
             registry_level(node_registry(member->node)) != COMMAND_LEVEL) {
@@ -352,6 +368,53 @@ static void world_power_cycle(struct world *world)
     world_get_well(world);
 }
 
+/* As many as a cluster can do without die, whoever it is, and in the middle of
+ * something. Those that are left must go on without them. */
+static void world_bury_some(struct world *world, struct sim_random *random)
+{
+    size_t left = (world->count - 1) / 2;
+    for (size_t at = sim_random_below(random, world->count); left > 0; at++) {
+        struct sim_node *member = &world->members[at % world->count];
+        if (!member->dead) {
+            transcript_note(world->transcript, "%s: is gone for good", member->name);
+            member->dead = true;
+            left--;
+            if (member->state == SIM_NODE_UP) {
+                enum sim_node_end end = sim_random_chance(random, 50)
+                                            ? SIM_NODE_KILLED
+                                            : SIM_NODE_POWER_OFF;
+                sim_node_end(member, end, UINT64_MAX);
+            }
+        }
+    }
+}
+
+static void world_outlive(struct world *world)
+{
+    struct sim_random random;
+    sim_random_init(&random, hash_mix(world->options->seed ^ 0x6f75746c697665u));
+    if (world->count < 3 || !sim_random_chance(&random, 30)) {
+        return;
+    }
+    uint64_t until_us =
+        sim_time_now_us(world->time) + 1000000 + sim_random_below(&random, 3000000);
+    chaos_again(world);
+    while (sim_time_now_us(world->time) < until_us) {
+        world_step(world);
+    }
+    world_bury_some(world, &random);
+    chaos_heal(world);
+    world_get_well(world);
+    for (size_t i = 0; i < world->count; i++) {
+        struct sim_node *member = &world->members[i];
+        if (member->dead) {
+            member->dead = false;
+            world_queue(world, &member->restart, 0);
+        }
+    }
+    world_get_well(world);
+}
+
 /* Everybody knows everybody: now an old copy has to be refused. */
 static void world_put_back(struct world *world)
 {
@@ -377,6 +440,7 @@ static void world_live(struct world *world)
     chaos_heal(world);
     world_get_well(world);
     world_put_back(world);
+    world_outlive(world);
     if (world_chance(world, 40)) {
         world_power_cycle(world);
     }
