@@ -7,6 +7,7 @@ import uuid
 import pytest
 
 from lib.load import task_body
+from lib.wait import wait_until
 
 pytestmark = pytest.mark.sanitized
 
@@ -123,14 +124,13 @@ def test_a_merge_is_not_refused_for_what_it_made_itself(node):
     node.call("DELETE", "/v1/tasks/a")
 
 
-def test_keys_last_through_a_restart(dev):
-    from conftest import settle
-    node = settle(dev)
+def test_keys_last_through_a_restart(node):
     keyed(node, "POST", "/v1/tasks", task_body("a", ""))
     node.call("DELETE", "/v1/tasks/a")
     facts = node.call("GET", "/v1/cluster").json["node"]
     assert facts["keys"] == 1 and facts["oldest_key_ms"] >= 0
     node.kill()
-    settle(node.start())
+    node.start()
+    wait_until("it leads again", node.leads)
     again, replayed = keyed(node, "POST", "/v1/tasks", task_body("a", ""))
     assert replayed and again.status == 201 and node.tasks() == {}
