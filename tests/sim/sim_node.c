@@ -8,8 +8,9 @@
 #include <string.h>
 
 #include "raft/charter.h"
-#include "raft/engine.h"
+#include "raft/engine_inside.h"
 #include "raft/identity.h"
+#include "raft/node_inside.h"
 #include "raft/store/store.h"
 #include "sim/inside.h"
 
@@ -436,6 +437,23 @@ static void sim_node_observe_applied(struct sim_node *member,
     sim_node_check(member, truth_state(truth, applied, node_registry(member->node)));
 }
 
+/* What a node keeps for others is bounded, whatever befalls it. What waits in its
+ * connections the simulated links hold to LIMIT_PEER_QUEUE_BYTES themselves. */
+static void sim_node_check_bounds(const struct sim_node *member,
+                                  const struct engine *engine)
+{
+    const struct node *node = member->node;
+    size_t writes = propose_waiting(node->propose);
+    size_t held = engine->outbox.held_bytes;
+    if (writes > LIMIT_PROPOSALS || node->reads.count > LIMIT_READS ||
+        held > LIMIT_PEER_QUEUE_BYTES) {
+        world_break(member->world,
+                    "%s: %zu writes and %zu reads wait, %zu bytes are held for peers: "
+                    "more than is allowed",
+                    member->name, writes, node->reads.count, held);
+    }
+}
+
 void sim_node_observe(struct sim_node *member)
 {
     struct world *world = member->world;
@@ -466,6 +484,7 @@ void sim_node_observe(struct sim_node *member)
         world_break(world, "%s: calls a state different that is not", member->name);
     }
     member->commit = commit;
+    sim_node_check_bounds(member, engine);
     sim_node_observe_applied(member, engine);
 }
 

@@ -16,6 +16,7 @@
  *   - a consistent read shows no less than what was acknowledged or read consistently
  *     before it began
  *   - a write that was said never to have happened is applied nowhere
+ *   - what waits in a node for others is bounded
  *   - a node stops by itself only because of a fault we made, and starts again
  *   - when all is healed: a write is acknowledged and every member catches up
  *
