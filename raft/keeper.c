@@ -302,6 +302,11 @@ static void keeper_step(struct node *node, struct err *why)
     why->code = ERR_NONE;
     keeper_see(node, &members, &view);
     struct roster_step step = roster_next(&view, why);
+    if (step.action == ROSTER_PROMOTE && node_member_differs(node, step.id)) {
+        step.action = ROSTER_NOTHING;
+        err_set(why, ERR_CONFLICT, "the state of '%s' differs from that of a majority",
+                keeper_name(node, step.id));
+    }
     if (node->keeper.promoting != 0 &&
         (step.action != ROSTER_PROMOTE || step.id != node->keeper.promoting)) {
         keeper_release(node);

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A node whose state is not that of the others: it is noticed, stops serving and says so,
 takes nobody along, and comes back with an empty folder."""
+import json
+
 import pytest
 
-from lib.cluster import Cluster
+from lib.cluster import Cluster, Node, free_ports
 from lib.load import task_body
 from lib.store import Segment
 from lib.wait import wait_until
@@ -98,3 +100,30 @@ def test_a_leader_that_differs_gives_the_lead_away(astray):
     assert stray.call("GET", "/v1/tasks").status == 503
     answer = leader.call("POST", "/v1/cluster/transfer", {"to": stray.name})
     assert answer.status == 409 and "differs" in answer.json["error"]["message"], answer
+
+
+def test_a_standby_that_differs_gets_no_vote(tmp_path):
+    with Cluster(tmp_path, 3, SETTINGS) as four:
+        four.start()
+        four.wait_ready()
+        answer = four.leader().call("POST", "/v1/tasks", task_body("one", "the truth"))
+        assert answer.status == 201, answer
+        peers = [json.loads((node.folder / "config.json").read_text())["listen"]["peer"]
+                 for node in four.nodes]
+        address, nobody = (f"127.0.0.1:{port}" for port in free_ports(2))
+        founders, n4 = list(four.nodes), Node(tmp_path / "n4", "n4", address,
+                                              [*peers, nobody], SETTINGS)
+        four.nodes.append(n4)
+        n4.start()
+        wait_until("n4 is a standby and has it", lambda: n4.ready() and "one" in n4.tasks())
+        n4.kill()
+        Segment(n4).exchange(b"the truth", b"the false")
+        n4.start()
+        wait_until("n4 is ready", n4.ready)
+        write_past_a_comparison(four, founders)
+        wait_until("it is noticed", lambda: unfit(n4))
+        leader = four.leader(founders)
+        wait_until("the leader knows", lambda: any(
+            member.get("differs") for member in leader.cluster()["members"]))
+        answer = leader.call("POST", "/v1/cluster/members", {"name": "n4"})
+        assert answer.status == 409 and "differs" in answer.json["error"]["message"], answer
