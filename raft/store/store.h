@@ -77,9 +77,10 @@ int store_create_after(const struct store_options *options,
 int store_open(struct store **out, const struct store_options *options,
                struct store_found *found, struct err *err);
 
-/* Find what store_open() would find, and change nothing: for who looks at a stopped node's
- * folder. `options` needs no clock and nobody to tell of failures. The store can be asked
- * for its snapshot's content (store_snapshot_load()) alone, until it is given back. */
+/* Find what store_open() would find, and change nothing: for who looks at a stopped
+ * node's folder. `options` needs no clock and nobody to tell of failures. The store can
+ * be asked for its snapshot's content (store_snapshot_load()) alone, until it is given
+ * back. */
 int store_look(struct store **out, const struct store_options *options,
                struct store_found *found, struct err *err);
 void store_look_close(struct store *store);
