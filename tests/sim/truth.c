@@ -290,6 +290,12 @@ uint64_t truth_last(const struct truth *truth)
     return truth->last;
 }
 
+uint64_t truth_term(const struct truth *truth, uint64_t index)
+{
+    assert(index > 0 && index <= truth->last);
+    return truth->entries[index - 1].term;
+}
+
 uint64_t truth_elections(const struct truth *truth)
 {
     return truth->elections;

@@ -34,6 +34,7 @@ const char *truth_leads(struct truth *truth, uint64_t term, size_t slot, uint32_
 /* Somebody belongs to the cluster `cluster_id`. */
 const char *truth_cluster(struct truth *truth, uint64_t cluster_id);
 uint64_t truth_last(const struct truth *truth); /* highest index anybody applied */
+uint64_t truth_term(const struct truth *truth, uint64_t index); /* of that entry */
 uint64_t truth_elections(const struct truth *truth);
 
 /* --- what clients do --- */
