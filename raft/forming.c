@@ -55,6 +55,7 @@
 
 #define FORMING_TICK_MS        200 /* after this, say again what may have been lost */
 #define FORMING_TICK_JITTER_MS 50
+#define FORMING_HELLO_MS       1000
 
 #define FORMING_BIT(state) (1u << (state))
 static const unsigned forming_moves[] = {
@@ -101,6 +102,7 @@ static void forming_introduce(struct forming *forming)
         .version = forming->version,
     };
     forming->link->ops->set_self(forming->link, &self);
+    forming->introduced_ms = clock_now_ms(forming->clock);
 }
 
 /* --- what we say ---------------------------------------------------------------------
@@ -151,12 +153,35 @@ static void forming_start_tick(struct forming *forming)
                       clock_now_ms(forming->clock) + FORMING_TICK_MS + jitter);
 }
 
+static bool forming_sees_cluster(const struct forming *forming)
+{
+    for (size_t i = 0; i < forming->view.place_count; i++) {
+        const struct forming_node *node = forming->view.places[i].node;
+        if (node != NULL && node->cluster_id != 0) {
+            return true;
+        }
+    }
+    return forming->refusal != NULL;
+}
+
+/* Who waits to be let in has nothing to say but its hello. A leader that has lost its
+ * own connection to this node, while ours to it stands, thinks that it is gone. */
+static void forming_hello_again(struct forming *forming)
+{
+    uint64_t now = clock_now_ms(forming->clock);
+    if (forming->state == FORMING_WAITING && forming_sees_cluster(forming) &&
+        now - forming->introduced_ms >= FORMING_HELLO_MS) {
+        forming_introduce(forming);
+    }
+}
+
 static void forming_on_tick(struct clock_timer *timer)
 {
     struct forming *forming = timer->owner;
     forming_start_tick(forming);
     forming_step(forming);
     forming_tell_all(forming);
+    forming_hello_again(forming);
 }
 
 /* --- what goes to disk ---------------------------------------------------------------

@@ -44,6 +44,7 @@ struct forming {
     struct buf words; /* forming_trouble() */
     char *refusal;    /* of a cluster that exists; NULL: none heard */
     char *leader;     /* of that cluster, beside the configured peers; or NULL */
+    uint64_t introduced_ms; /* when it said its hello last */
     struct clock_timer tick;
     struct clock_task turn; /* the first step; the end */
 
