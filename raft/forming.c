@@ -354,6 +354,10 @@ static void forming_drop(struct forming *forming)
 static void forming_withdraw(struct forming *forming)
 {
     forming_move(forming, FORMING_WITHDRAWING);
+    if (PLANTED(PLEDGE_TWICE)) {
+        forming_drop(forming);
+        return;
+    }
     forming->token = clock_random(forming->clock) | 1;
     for (size_t i = 0; i < FORMING_NODES_MAX; i++) {
         forming->view.nodes[i].vow_token = 0;
@@ -425,11 +429,6 @@ static void forming_step_waiting(struct forming *forming, struct charter *compan
     const struct charter *offered = forming_offered(forming, company);
     if (offered != NULL) {
         forming_pledge(forming, offered);
-        return;
-    }
-    if (PLANTED(PLEDGE_TWICE) && forming_somebody_pledged(forming)) {
-        company->cluster_id = clock_random(forming->clock) >> 1 | 1;
-        forming_pledge(forming, company);
         return;
     }
     /* A pledge to another company has to fall first, by its holder's doing. */

@@ -188,7 +188,7 @@ static void chaos_wire(struct world *world)
 }
 
 /* A folder is gone for good; its node comes back as a stranger. */
-static void chaos_wipe(struct world *world, struct sim_node *member)
+void chaos_wipe(struct world *world, struct sim_node *member)
 {
     if (damage_allowed(world, member)) {
         world->wipes_left--;
@@ -357,13 +357,24 @@ static bool chaos_may(const struct world *world, enum fault fault)
     return world->put_back == NULL || harmless[fault];
 }
 
+bool chaos_begin(struct world *world, enum fault fault)
+{
+    uint64_t number = world->fault_number++;
+    bool left_out = number < FAULTS_MAX && world->options->left_out[number];
+    if (left_out || !chaos_may(world, fault)) {
+        return false;
+    }
+    sim_random_init(&world->fault_random, hash_mix(world->options->seed) + number);
+    world->result->faults[fault]++;
+    return true;
+}
+
 /* Which one and when comes from one stream, the rest of a fault from a stream of its
  * own: leaving some out leaves the others as they are. */
 static void chaos_turn(struct sim_event *event)
 {
     struct world *world = event->owner;
     struct sim_random *random = &world->chaos_random;
-    uint64_t number = world->fault_number++;
     uint64_t total = 0;
     for (size_t i = 0; i < FAULT_COUNT; i++) {
         total += world->weights[i];
@@ -373,10 +384,7 @@ static void chaos_turn(struct sim_event *event)
     while (dice >= world->weights[fault]) {
         dice -= world->weights[fault++];
     }
-    bool left_out = number < FAULTS_MAX && world->options->left_out[number];
-    if (!left_out && chaos_may(world, (enum fault)fault)) {
-        sim_random_init(&world->fault_random, hash_mix(world->options->seed) + number);
-        world->result->faults[fault]++;
+    if (chaos_begin(world, (enum fault)fault)) {
         chaos_make(world, (enum fault)fault);
     }
     world_queue(world, event, 1 + sim_random_below(random, 2 * world->fault_gap_us));
@@ -464,6 +472,7 @@ void chaos_heal(struct world *world)
     static const struct sim_wire wire = {.latency_min_us = 100, .latency_max_us = 1000};
     transcript_note(world->transcript, "all is healed");
     world->calm = true;
+    world->formation = false;
     world->down_max_us = 1000;
     sim_time_cancel(world->time, &world->chaos);
     sim_network_heal(world->network);

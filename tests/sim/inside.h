@@ -70,6 +70,10 @@ struct sim_node {
     struct sim_event give_up; /* its peers had time enough to refuse an old copy */
     struct sim_random flip_random;
     struct sim_disk *copy; /* of its folder; NULL: none */
+    int forming_state;     /* enum forming_state, when it was last looked at */
+    bool aimed;            /* at it, in a moment, this: */
+    enum fault aim;
+    struct sim_event strike;
     char name[8];
     char address[16];
     char api_address[16];
@@ -93,8 +97,10 @@ struct world {
     size_t count;
     size_t founders; /* the first so many; who comes later is a standby */
     bool forming;    /* the disks were empty */
-    bool calm;       /* healed: no more faults */
-    bool mixed;      /* some nodes know the first feature level only, for now */
+    bool formation;  /* faults are aimed at the moments of forming */
+    struct sim_random formation_random;
+    bool calm;  /* healed: no more faults */
+    bool mixed; /* some nodes know the first feature level only, for now */
 
     /* by seed */
     uint32_t election_timeout_ms;
@@ -185,9 +191,18 @@ void recovery_check(struct world *world);
 
 /* --- chaos.c */
 void chaos_init(struct world *world);
+/* The next fault is due: may it be made? Then it draws from world->fault_random. */
+bool chaos_begin(struct world *world, enum fault fault);
+/* If it may lose its folder, it does. */
+void chaos_wipe(struct world *world, struct sim_node *member);
 void chaos_heal(struct world *world);
 /* Faults again, of those that take nobody's data, as long as they are to be made. */
 void chaos_again(struct world *world);
+
+/* --- formation.c */
+void formation_init(struct world *world);
+/* Look at it, as long as world->formation. */
+void formation_observe(struct sim_node *member);
 
 /* --- operator.c */
 void operator_init(struct world *world);

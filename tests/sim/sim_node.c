@@ -459,6 +459,9 @@ void sim_node_observe(struct sim_node *member)
     struct world *world = member->world;
     const struct engine *engine =
         member->state == SIM_NODE_UP ? node_engine(member->node) : NULL;
+    if (world->formation) {
+        formation_observe(member);
+    }
     if (engine == NULL) {
         return;
     }

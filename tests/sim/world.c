@@ -162,6 +162,7 @@ static void world_open(struct world *world)
         world_found(world);
     }
     chaos_init(world);
+    formation_init(world);
     for (size_t i = 0; i < world->count; i++) {
         sim_node_start(&world->members[i]);
     }
