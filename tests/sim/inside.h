@@ -147,6 +147,18 @@ uint64_t world_below(struct world *world, uint64_t limit);
 bool world_chance(struct world *world, uint32_t percent);
 void world_queue(struct world *world, struct sim_event *event, uint64_t delay_us);
 
+/* Decided by the seed and `what` alone, for what was thought of later: the other worlds
+ * stay as they were. */
+bool world_later(const struct world *world, uint64_t what, uint32_t percent);
+void world_step(struct world *world);
+/* All is healed: every node that is not dead has to get well. */
+void world_get_well(struct world *world);
+
+/* --- outlive.c: all are well before and after it */
+void world_outlive(struct world *world);
+void world_succeed(struct world *world);
+void world_promote(struct world *world);
+
 /* --- sim_node.c */
 void sim_node_init(struct world *world, size_t slot);
 void sim_node_close(struct sim_node *member); /* it is DOWN */

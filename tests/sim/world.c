@@ -93,7 +93,7 @@ static void world_frame(void *ctx, enum sim_frame_fate fate, const char *from,
  * --------------------------------------------------------------------- */
 
 /* For what was thought of later: the other worlds stay as they were. */
-static bool world_later(const struct world *world, uint64_t what, uint32_t percent)
+bool world_later(const struct world *world, uint64_t what, uint32_t percent)
 {
     struct sim_random random;
     sim_random_init(&random, hash_mix(world->options->seed ^ what));
@@ -171,7 +171,7 @@ static void world_open(struct world *world)
     operator_init(world);
 }
 
-static void world_step(struct world *world)
+void world_step(struct world *world)
 {
     if (!sim_time_run_next(world->time)) {
         world_break(world, "nothing is left to happen");
@@ -230,7 +230,7 @@ static void world_tell_state(struct world *world)
     }
 }
 
-static void world_get_well(struct world *world)
+void world_get_well(struct world *world)
 {
     uint64_t first_op = truth_op_count(world->truth);
     uint64_t healed_us = sim_time_now_us(world->time);
@@ -369,53 +369,6 @@ static void world_power_cycle(struct world *world)
     world_get_well(world);
 }
 
-/* As many as a cluster can do without die, whoever it is, and in the middle of
- * something. Those that are left must go on without them. */
-static void world_bury_some(struct world *world, struct sim_random *random)
-{
-    size_t left = (world->count - 1) / 2;
-    for (size_t at = sim_random_below(random, world->count); left > 0; at++) {
-        struct sim_node *member = &world->members[at % world->count];
-        if (!member->dead) {
-            transcript_note(world->transcript, "%s: is gone for good", member->name);
-            member->dead = true;
-            left--;
-            if (member->state == SIM_NODE_UP) {
-                enum sim_node_end end = sim_random_chance(random, 50)
-                                            ? SIM_NODE_KILLED
-                                            : SIM_NODE_POWER_OFF;
-                sim_node_end(member, end, UINT64_MAX);
-            }
-        }
-    }
-}
-
-static void world_outlive(struct world *world)
-{
-    struct sim_random random;
-    sim_random_init(&random, hash_mix(world->options->seed ^ 0x6f75746c697665u));
-    if (world->count < 3 || !sim_random_chance(&random, 30)) {
-        return;
-    }
-    uint64_t until_us =
-        sim_time_now_us(world->time) + 1000000 + sim_random_below(&random, 3000000);
-    chaos_again(world);
-    while (sim_time_now_us(world->time) < until_us) {
-        world_step(world);
-    }
-    world_bury_some(world, &random);
-    chaos_heal(world);
-    world_get_well(world);
-    for (size_t i = 0; i < world->count; i++) {
-        struct sim_node *member = &world->members[i];
-        if (member->dead) {
-            member->dead = false;
-            world_queue(world, &member->restart, 0);
-        }
-    }
-    world_get_well(world);
-}
-
 /* Everybody knows everybody: now an old copy has to be refused. */
 static void world_put_back(struct world *world)
 {
@@ -442,6 +395,8 @@ static void world_live(struct world *world)
     world_get_well(world);
     world_put_back(world);
     world_outlive(world);
+    world_succeed(world);
+    world_promote(world);
     if (world_chance(world, 40)) {
         world_power_cycle(world);
     }
