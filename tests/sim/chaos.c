@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Faults. Each seed draws which of them its world has and how often: worlds with few
  * kinds of faults reach what worlds with all of them never do. */
+#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -242,11 +243,82 @@ static void chaos_twice(struct world *world)
     sim_network_repeat(world->network, permille, late_us);
 }
 
+/* A fault of a disk. False: it is none of these. */
+static bool chaos_make_disk(struct world *world, struct sim_node *member,
+                            enum fault fault)
+{
+    switch ((int)fault) {
+    case FAULT_AT_OPERATION:
+        chaos_at_operation(member);
+        return true;
+    case FAULT_DISK_ERROR:
+        chaos_disk_error(member);
+        return true;
+    case FAULT_DISK_SLOW:
+        chaos_disk_slow(member);
+        return true;
+    case FAULT_DISK_FULL:
+        chaos_disk_full(member);
+        return true;
+    case FAULT_DISK_ERROR_KIND:
+        chaos_disk_error_kind(member);
+        return true;
+    case FAULT_FLIP:
+        chaos_flip(world, member);
+        return true;
+    case FAULT_PUT_BACK:
+        if (!damage_put_back(world, member->slot)) {
+            damage_copy(member, 1000 + chaos_below(world, world->down_max_us));
+        }
+        return true;
+    default: /* another kind */
+        return false;
+    }
+}
+
+/* A fault of the network. False: it is none of these. */
+static bool chaos_make_net(struct world *world, enum fault fault)
+{
+    uint64_t all = ((uint64_t)1 << world->count) - 1;
+    switch ((int)fault) {
+    case FAULT_PARTITION:
+        chaos_partition(world, sim_random_next(&world->fault_random) & all, false);
+        return true;
+    case FAULT_PARTITION_ONE_WAY:
+        chaos_partition(world, sim_random_next(&world->fault_random) & all, true);
+        return true;
+    case FAULT_ISOLATE_LEADER:
+        chaos_isolate_leader(world);
+        return true;
+    case FAULT_HEAL:
+        transcript_note(world->transcript, "net: no cuts");
+        sim_network_heal(world->network);
+        return true;
+    case FAULT_BREAK:
+        if (chaos_chance(world, 70)) {
+            chaos_break(world);
+        } else {
+            chaos_break_all(world);
+        }
+        return true;
+    case FAULT_WIRE:
+        chaos_wire(world);
+        return true;
+    case FAULT_TWICE:
+        chaos_twice(world);
+        return true;
+    default: /* another kind */
+        return false;
+    }
+}
+
 static void chaos_make(struct world *world, enum fault fault)
 {
     struct sim_node *member = &world->members[chaos_below(world, world->count)];
-    uint64_t all = ((uint64_t)1 << world->count) - 1;
-    switch (fault) {
+    if (chaos_make_disk(world, member, fault) || chaos_make_net(world, fault)) {
+        return;
+    }
+    switch ((int)fault) {
     case FAULT_KILL:
         chaos_end(member, SIM_NODE_KILLED);
         break;
@@ -263,43 +335,8 @@ static void chaos_make(struct world *world, enum fault fault)
     case FAULT_MANY:
         chaos_many(world);
         break;
-    case FAULT_AT_OPERATION:
-        chaos_at_operation(member);
-        break;
-    case FAULT_DISK_ERROR:
-        chaos_disk_error(member);
-        break;
-    case FAULT_DISK_SLOW:
-        chaos_disk_slow(member);
-        break;
-    case FAULT_DISK_FULL:
-        chaos_disk_full(member);
-        break;
-    case FAULT_PARTITION:
-        chaos_partition(world, sim_random_next(&world->fault_random) & all, false);
-        break;
-    case FAULT_PARTITION_ONE_WAY:
-        chaos_partition(world, sim_random_next(&world->fault_random) & all, true);
-        break;
-    case FAULT_ISOLATE_LEADER:
-        chaos_isolate_leader(world);
-        break;
-    case FAULT_HEAL:
-        transcript_note(world->transcript, "net: no cuts");
-        sim_network_heal(world->network);
-        break;
-    case FAULT_BREAK:
-        if (chaos_chance(world, 70)) {
-            chaos_break(world);
-        } else {
-            chaos_break_all(world);
-        }
-        break;
     case FAULT_PAUSE:
         sim_node_pause(member, 1000 + chaos_below(world, 3000000));
-        break;
-    case FAULT_WIRE:
-        chaos_wire(world);
         break;
     case FAULT_WALL_JUMP:
         chaos_wall_jump(member);
@@ -316,20 +353,6 @@ static void chaos_make(struct world *world, enum fault fault)
     case FAULT_UPGRADE:
         sim_node_upgrade(member, 1000 + chaos_below(world, world->down_max_us));
         break;
-    case FAULT_DISK_ERROR_KIND:
-        chaos_disk_error_kind(member);
-        break;
-    case FAULT_FLIP:
-        chaos_flip(world, member);
-        break;
-    case FAULT_PUT_BACK:
-        if (!damage_put_back(world, member->slot)) {
-            damage_copy(member, 1000 + chaos_below(world, world->down_max_us));
-        }
-        break;
-    case FAULT_TWICE:
-        chaos_twice(world);
-        break;
     case FAULT_DRAIN:
         operator_drain(world, member, chaos_chance(world, 40));
         break;
@@ -337,8 +360,8 @@ static void chaos_make(struct world *world, enum fault fault)
         member = chaos_chance(world, 50) ? chaos_leader(world) : member;
         sim_node_retire(member, chaos_chance(world, 50));
         break;
-    case FAULT_COUNT:
-        break;
+    default: /* there is no other */
+        assert(false);
     }
 }
 
