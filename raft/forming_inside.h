@@ -39,11 +39,11 @@ struct forming {
 
     enum forming_state state;
     struct forming_view view;
-    uint64_t serial;  /* of our last frame */
-    uint64_t token;   /* of our question, while WITHDRAWING */
-    struct buf words; /* forming_trouble() */
-    char *refusal;    /* of a cluster that exists; NULL: none heard */
-    char *leader;     /* of that cluster, beside the configured peers; or NULL */
+    uint64_t serial;        /* of our last frame */
+    uint64_t token;         /* of our question, while WITHDRAWING */
+    struct buf words;       /* forming_trouble() */
+    char *refusal;          /* of a cluster that exists; NULL: none heard */
+    char *leader;           /* of that cluster, beside the configured peers; or NULL */
     uint64_t introduced_ms; /* when it said its hello last */
     struct clock_timer tick;
     struct clock_task turn; /* the first step; the end */
