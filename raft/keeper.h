@@ -61,7 +61,8 @@ void keeper_called_removed(struct node *node, const struct keeper_message *messa
 void keeper_send(struct node *node, uint64_t to, const struct keeper_message *message);
 /* Tell who is let in, has to wait or was removed, and who acknowledged how much. */
 void keeper_tell(struct node *node);
-/* Dial the configured peers, the members, who wants to become one, and who was one. */
+/* Dial the configured peers, the members, who leads, who wants to become a member, and
+ * who was one. */
 void keeper_dial(struct node *node);
 /* False: the hello is from an old copy of a folder, and was told so. */
 bool keeper_hello(struct node *node, const struct hello *hello);

@@ -181,6 +181,16 @@ static bool keeper_dials_already(const struct node *node, uint64_t id)
     return false;
 }
 
+/* Whose address no configuration and no membership need have: who waits to be let in,
+ * who was removed; and, while this node's log does not tell its members yet, who leads:
+ * what its leader sends may arrive all the while that nothing can go back. */
+static bool keeper_wants(const struct node *node, const struct membership *members,
+                         const struct acquaintance *other)
+{
+    bool leads = other->id != 0 && other->id == engine_leader(node->engine);
+    return leads || keeper_is_blank(other) || keeper_is_outsider(node, members, other);
+}
+
 void keeper_dial(struct node *node)
 {
     struct link *link = node->options.link;
@@ -201,9 +211,8 @@ void keeper_dial(struct node *node)
     }
     for (size_t i = 0; i < ACQUAINTANCE_MAX; i++) {
         const struct acquaintance *other = &node->others.rows[i];
-        bool wanted =
-            keeper_is_blank(other) || keeper_is_outsider(node, &members, other);
-        if (wanted && !keeper_dials_already(node, other->id)) {
+        if (keeper_wants(node, &members, other) &&
+            !keeper_dials_already(node, other->id)) {
             keeper_dial_address(&list, node, other->peer_address);
         }
     }
