@@ -7,7 +7,7 @@ import pytest
 
 from lib.cluster import Cluster, Node, free_ports
 from lib.load import task_body
-from lib.store import Segment
+from lib.store import Segment, log_holds
 from lib.wait import wait_until
 
 EVERY = 1000  # entries: raft/digest_watch.h
@@ -27,6 +27,7 @@ def astray(tmp_path):
         answer = leader.call("POST", "/v1/tasks", task_body("one", "the truth"))
         assert answer.status == 201, answer
         three.settled()
+        wait_until("its log has it", lambda: log_holds(three.stray, b"the truth"))
         three.stray.kill()
         Segment(three.stray).exchange(b"the truth", b"the false")
         three.stray.start()
@@ -116,6 +117,7 @@ def test_a_standby_that_differs_gets_no_vote(tmp_path):
         four.nodes.append(n4)
         n4.start()
         wait_until("n4 is a standby and has it", lambda: n4.ready() and "one" in n4.tasks())
+        wait_until("its log has it", lambda: log_holds(n4, b"the truth"))
         n4.kill()
         Segment(n4).exchange(b"the truth", b"the false")
         n4.start()

@@ -32,6 +32,16 @@ def seal(segment, offset, place, frame, piece):
     return struct.pack("<I", crc) + rest
 
 
+def log_holds(node, text):
+    """Is it in the log on disk? A node shows what a majority has, which may be before its
+    own log has it."""
+    for path in (node.data / "raft").glob("log-*"):
+        data = path.read_bytes()
+        if text in b"".join(data[at + 16:at + SECTOR] for at in range(0, len(data), SECTOR)):
+            return True
+    return False
+
+
 class Segment:
     """The last segment of a stopped node that holds frames."""
 
