@@ -8,7 +8,7 @@ import pytest
 from lib.cli import muster
 from lib.cluster import Cluster
 from lib.load import Load, task_body
-from lib.store import Segment, flip
+from lib.store import Segment, log_holds, flip
 from lib.wait import wait_until
 
 EPOCH = 2**32
@@ -120,6 +120,7 @@ def test_an_entry_that_no_node_can_apply_is_left_out(three):
         assert leader.call("POST", "/v1/tasks", task_body(name, "")).status == 201
     three.settled()
     for node in three.nodes:
+        wait_until(f"{node.name}'s log has it", lambda: log_holds(node, b"badname"))
         node.kill()
     for node in three.nodes:
         Segment(node).exchange(b"badname", b"bad\0ame")  # as a bug would have written it
