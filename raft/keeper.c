@@ -458,8 +458,7 @@ static void keeper_relieved(void *owner, const struct err *result)
 {
     struct node *node = owner;
     if (result->code != ERR_NONE) {
-        log_warn("%s: the lead stays here for now: %s", node->options.name,
-                 result->text);
+        log_warn("%s: the lead stays here: %s", node->options.name, result->text);
     }
 }
 

@@ -264,8 +264,8 @@ static void read_want(struct read_index *reads, uint64_t leader)
     read_send_want(reads);
 }
 
-/* The leader's no is its last word for now; that it does not lead is not: another one
- * is heard of soon. */
+/* The leader's no ends the question; that it does not lead does not: another one is
+ * heard of soon. */
 static void read_look_wanting(struct read_index *reads, const struct read_view *view)
 {
     if (reads->answered && reads->answer == READ_WORD_INDEX) {

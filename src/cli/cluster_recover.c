@@ -13,9 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
-#include "base/id.h"
 #include "base/mem.h"
 #include "cli/cli.h"
 #include "cli/recover.h"
@@ -129,21 +127,6 @@ static int check_name(const struct recover_copy *copy, const struct config *conf
  * ------------------------------------------------------------------
  */
 
-static int write_folder(struct restore *restore, const char *path,
-                        struct restore_target *target, struct err *err)
-{
-    int rv = disk_uv_open(&target->disk, NULL, path, err); /* no jobs: no loop */
-    if (rv != 0) {
-        return rv;
-    }
-    rv = disk_lock(target->disk, err);
-    if (rv == 0) {
-        rv = restore_write(restore, target, err);
-    }
-    disk_uv_close(target->disk);
-    return rv;
-}
-
 static bool is_there(const char *parent, const char *name)
 {
     struct stat status;
@@ -180,20 +163,11 @@ static int found_cluster(struct recover_arguments *arguments, struct restore *re
                          const struct recover_copy *copy)
 {
     const struct config *config = &arguments->config;
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    struct restore_target target = {
-        .node_id = id_random_63(),
-        .cluster_id = id_random_63(),
-        .wall_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000,
-        .name = config->node_name,
-        .peer_address = arguments->peer_address,
-        .api_address = config->listen_advertise_address,
-    };
+    struct restore_target target = snapshot_target(config, arguments->peer_address);
     char *fresh = mem_printf("raft.new-%" PRIu64, target.cluster_id);
     char *path = mem_printf("%s/%s", config->node_data_dir, fresh);
     char *kept = NULL;
-    int rv = write_folder(restore, path, &target, &arguments->err);
+    int rv = snapshot_write_folder(restore, path, &target, &arguments->err);
     if (rv == 0) {
         rv = put_in_place(config->node_data_dir, fresh, copy->cluster_id, &kept,
                           &arguments->err);

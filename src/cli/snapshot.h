@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the verbs of `muster snapshot` share. */
+/* What the verbs of `muster snapshot` and `muster cluster recover` share. */
 #ifndef CLI_SNAPSHOT_H
 #define CLI_SNAPSHOT_H
 
@@ -15,6 +15,15 @@ int snapshot_read(const char *path, struct restore **out,
  * from the configuration. ERR_INVALID: its port is left to the system. */
 int snapshot_peer_address(const struct config *config, const char **out,
                           struct err *err);
+
+/* The first node of a new cluster, as this configuration has it: new ids, and the time
+ * as it is. Borrows from the configuration; its disk is that of the next call. */
+struct restore_target snapshot_target(const struct config *config,
+                                      const char *peer_address);
+
+/* Make the folder at `path`, which is not there or was left unfinished, that node's. */
+int snapshot_write_folder(struct restore *restore, const char *path,
+                          struct restore_target *target, struct err *err);
 
 /* A line for each thing it holds. */
 void snapshot_print(const struct restore_summary *summary);

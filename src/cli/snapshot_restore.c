@@ -5,9 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
-#include "base/id.h"
 #include "base/mem.h"
 #include "cli/cli.h"
 #include "cli/snapshot.h"
@@ -78,13 +76,6 @@ static int check_data_dir(const char *path, struct err *err)
     return rv;
 }
 
-static uint64_t wall_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static int write_node(struct restore *restore, const struct config *config,
                       struct restore_target *target, struct err *err)
 {
@@ -96,16 +87,8 @@ static int write_node(struct restore *restore, const struct config *config,
         return rv;
     }
     char *path = mem_printf("%s/raft", config->node_data_dir);
-    rv = disk_uv_open(&target->disk, NULL, path, err); /* no jobs: no loop */
+    rv = snapshot_write_folder(restore, path, target, err);
     mem_free(path);
-    if (rv != 0) {
-        return rv;
-    }
-    rv = disk_lock(target->disk, err);
-    if (rv == 0) {
-        rv = restore_write(restore, target, err);
-    }
-    disk_uv_close(target->disk);
     return rv;
 }
 
@@ -113,14 +96,8 @@ static int restore_run(struct restore_arguments *arguments)
 {
     struct restore *restore = NULL;
     struct restore_summary summary;
-    struct restore_target target = {
-        .node_id = id_random_63(),
-        .cluster_id = id_random_63(),
-        .wall_ms = wall_ms(),
-        .name = arguments->config.node_name,
-        .peer_address = arguments->peer_address,
-        .api_address = arguments->config.listen_advertise_address,
-    };
+    struct restore_target target =
+        snapshot_target(&arguments->config, arguments->peer_address);
     int rv = snapshot_read(arguments->path, &restore, &summary, &arguments->err);
     if (rv != 0) {
         return rv;

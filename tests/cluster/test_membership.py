@@ -7,21 +7,10 @@ import shutil
 
 import pytest
 
-from lib.cluster import Cluster, Node, free_ports
+from lib.cluster import QUICK, Node, free_ports
 from lib.load import Load, churn, task_body
 from lib.store import raise_term
 from lib.wait import wait_until
-
-SETTINGS = {"cluster": {"election_timeout": "300ms", "heartbeat": "50ms",
-                        "replace_after": "600ms"}}
-
-
-@pytest.fixture
-def three(tmp_path):
-    with Cluster(tmp_path, 3, SETTINGS) as cluster:
-        cluster.start()
-        cluster.wait_ready()
-        yield cluster
 
 
 def create(node, name):
@@ -49,7 +38,7 @@ def newcomer(cluster, tmp_path, name):
     address, nobody = (f"127.0.0.1:{port}" for port in free_ports(2))
     if len(peers) % 2:
         peers = peers + [nobody]  # `expect` counts them; it is for forming only
-    node = Node(pathlib.Path(tmp_path) / name, name, address, peers, SETTINGS)
+    node = Node(pathlib.Path(tmp_path) / name, name, address, peers, QUICK)
     cluster.nodes.append(node)
     return node
 

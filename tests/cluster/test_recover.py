@@ -3,26 +3,12 @@
 new cluster, which the others join with empty ones."""
 import re
 
-import pytest
-
 from lib.cli import muster
-from lib.cluster import Cluster
 from lib.load import Load, task_body
 from lib.store import Segment, log_holds, flip
 from lib.wait import wait_until
 
 EPOCH = 2**32
-
-SETTINGS = {"cluster": {"election_timeout": "300ms", "heartbeat": "50ms",
-                        "replace_after": "600ms"}}
-
-
-@pytest.fixture
-def three(tmp_path):
-    with Cluster(tmp_path, 3, SETTINGS) as cluster:
-        cluster.start()
-        cluster.wait_ready()
-        yield cluster
 
 
 def recover(node, *more):

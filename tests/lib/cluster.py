@@ -36,6 +36,10 @@ def free_ports(count):
             candidate.close()
 
 
+# A cluster that soon notices who is gone.
+QUICK = {"cluster": {"election_timeout": "300ms", "heartbeat": "50ms", "replace_after": "600ms"}}
+
+
 class Node:
     """One process with its folder. The API's port is the kernel's, read from the ready
     line; it changes with each start."""

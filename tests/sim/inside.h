@@ -100,7 +100,7 @@ struct world {
     bool formation;  /* faults are aimed at the moments of forming */
     struct sim_random formation_random;
     bool calm;  /* healed: no more faults */
-    bool mixed; /* some nodes know the first feature level only, for now */
+    bool mixed; /* some nodes know the first feature level only, until their upgrade */
 
     /* by seed */
     uint32_t election_timeout_ms;
