@@ -16,20 +16,17 @@
 
 #include "base/mem.h"
 #include "cli/cli.h"
+#include "cli/founding.h"
 #include "cli/recover.h"
 #include "cli/snapshot.h"
 
 #define SKIP_MAX 64
 
 struct recover_arguments {
-    struct config config;
-    const char *peer_address;
-    int files;
+    struct founding founding; /* first */
     bool dry_run;
     uint64_t skip[SKIP_MAX];
     size_t skip_count;
-    struct err err;
-    int failed;
 };
 
 static const struct argp_option recover_options[] = {
@@ -62,10 +59,7 @@ static error_t recover_option(int key, char *value, struct argp_state *state)
     struct recover_arguments *arguments = state->input;
     switch (key) {
     case 'c':
-        arguments->files++;
-        if (arguments->failed == 0) {
-            arguments->failed = config_load(&arguments->config, value, &arguments->err);
-        }
+        founding_config(&arguments->founding, value);
         return 0;
     case 'n':
         arguments->dry_run = true;
@@ -77,7 +71,7 @@ static error_t recover_option(int key, char *value, struct argp_state *state)
         argp_error(state, "too many arguments: '%s'", value);
         return 0;
     case ARGP_KEY_END:
-        if (arguments->files == 0) {
+        if (arguments->founding.files == 0) {
             argp_error(state, "--config FILE is needed");
         }
         return 0;
@@ -162,15 +156,15 @@ static int put_in_place(const char *parent, const char *fresh, uint64_t old_clus
 static int found_cluster(struct recover_arguments *arguments, struct restore *restore,
                          const struct recover_copy *copy)
 {
-    const struct config *config = &arguments->config;
-    struct restore_target target = snapshot_target(config, arguments->peer_address);
+    const struct config *config = &arguments->founding.config;
+    struct restore_target target = founding_target(&arguments->founding);
     char *fresh = mem_printf("raft.new-%" PRIu64, target.cluster_id);
     char *path = mem_printf("%s/%s", config->node_data_dir, fresh);
     char *kept = NULL;
-    int rv = snapshot_write_folder(restore, path, &target, &arguments->err);
+    int rv = founding_write_folder(restore, path, &target, &arguments->founding.err);
     if (rv == 0) {
         rv = put_in_place(config->node_data_dir, fresh, copy->cluster_id, &kept,
-                          &arguments->err);
+                          &arguments->founding.err);
     }
     if (rv == 0) {
         printf("recovered: node %s, alone in the new cluster %" PRIu64
@@ -201,14 +195,14 @@ static int recover_locked(struct recover_arguments *arguments, struct disk *disk
     struct recover_copy copy;
     struct restore *restore = NULL;
     struct restore_summary summary;
-    struct err *err = &arguments->err;
+    struct err *err = &arguments->founding.err;
     int rv = recover_read(disk, &order, &copy, &restore, &summary, err);
     if (copy.cluster_id != 0) {
         print_copy(disk->path, &copy);
     }
     if (rv == 0) {
         snapshot_print(&summary);
-        rv = check_name(&copy, &arguments->config, err);
+        rv = check_name(&copy, &arguments->founding.config, err);
     }
     if (rv == 0) {
         rv = recover_ask(&copy, err);
@@ -224,21 +218,23 @@ static int recover_locked(struct recover_arguments *arguments, struct disk *disk
     return rv;
 }
 
-static int recover_run(struct recover_arguments *arguments)
+static int recover_run(struct founding *founding)
 {
-    const char *parent = arguments->config.node_data_dir;
+    struct recover_arguments *arguments = (struct recover_arguments *)(void *)founding;
+    const char *parent = arguments->founding.config.node_data_dir;
     struct disk *disk = NULL;
     if (!is_there(parent, "raft")) {
-        return err_set(&arguments->err, ERR_NOT_FOUND,
+        return err_set(&arguments->founding.err, ERR_NOT_FOUND,
                        "%s: no node has run in this folder", parent);
     }
     char *path = mem_printf("%s/raft", parent);
-    int rv = disk_uv_open(&disk, NULL, path, &arguments->err); /* no jobs: no loop */
+    int rv = disk_uv_open(&disk, NULL, path,
+                          &arguments->founding.err); /* no jobs: no loop */
     mem_free(path);
     if (rv != 0) {
         return rv;
     }
-    rv = disk_lock(disk, &arguments->err);
+    rv = disk_lock(disk, &arguments->founding.err);
     if (rv == 0) {
         rv = recover_locked(arguments, disk);
     }
@@ -266,26 +262,9 @@ int cli_cluster_recover(int argc, char **argv)
             "with --dry-run: could be; 1 not (the reason says why), 2 usage, 3 "
             "configuration.",
     };
-    struct recover_arguments arguments = {.failed = 0};
-    config_init(&arguments.config);
+    struct recover_arguments arguments = {.founding = {.failed = 0}};
+    config_init(&arguments.founding.config);
     argp_err_exit_status = CLI_EXIT_USAGE;
     argp_parse(&parser, argc, argv, 0, NULL, &arguments);
-    int code = CLI_EXIT_CONFIG;
-    if (arguments.failed == 0) {
-        arguments.failed = config_check(&arguments.config, &arguments.err);
-    }
-    if (arguments.failed == 0) {
-        arguments.failed = snapshot_peer_address(
-            &arguments.config, &arguments.peer_address, &arguments.err);
-    }
-    if (arguments.failed == 0) {
-        arguments.failed = recover_run(&arguments);
-        code = CLI_EXIT_FAILED;
-    }
-    if (arguments.failed != 0) {
-        fflush(stdout);
-        fprintf(stderr, "muster cluster recover: %s\n", arguments.err.text);
-    }
-    config_close(&arguments.config);
-    return arguments.failed == 0 ? CLI_EXIT_OK : code;
+    return founding_run(&arguments.founding, "cluster recover", recover_run);
 }

@@ -4,12 +4,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
-#include "base/id.h"
 #include "cli/cli.h"
 #include "cli/snapshot.h"
-#include "raft/disk.h"
 
 #define PIECE_BYTES (64 * 1024)
 
@@ -49,58 +46,6 @@ int snapshot_read(const char *path, struct restore **out,
     }
     *out = restore;
     return 0;
-}
-
-int snapshot_peer_address(const struct config *config, const char **out,
-                          struct err *err)
-{
-    const char *address = config->listen_advertise_peer[0] != '\0'
-                              ? config->listen_advertise_peer
-                              : config->listen_peer;
-    if (config->cluster_expect == 1) {
-        *out = "";
-        return 0;
-    }
-    *out = address;
-    size_t len = strlen(address);
-    if (strcmp(address + len - 2, ":0") == 0) {
-        return err_set(
-            err, ERR_INVALID,
-            "listen.peer: '%.64s' has no port by which the others could find "
-            "the first node",
-            address);
-    }
-    return 0;
-}
-
-struct restore_target snapshot_target(const struct config *config,
-                                      const char *peer_address)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (struct restore_target){
-        .node_id = id_random_63(),
-        .cluster_id = id_random_63(),
-        .wall_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000,
-        .name = config->node_name,
-        .peer_address = peer_address,
-        .api_address = config->listen_advertise_address,
-    };
-}
-
-int snapshot_write_folder(struct restore *restore, const char *path,
-                          struct restore_target *target, struct err *err)
-{
-    int rv = disk_uv_open(&target->disk, NULL, path, err); /* no jobs: no loop */
-    if (rv != 0) {
-        return rv;
-    }
-    rv = disk_lock(target->disk, err);
-    if (rv == 0) {
-        rv = restore_write(restore, target, err);
-    }
-    disk_uv_close(target->disk);
-    return rv;
 }
 
 void snapshot_print(const struct restore_summary *summary)

@@ -8,16 +8,13 @@
 
 #include "base/mem.h"
 #include "cli/cli.h"
+#include "cli/founding.h"
 #include "cli/snapshot.h"
 #include "raft/disk.h"
 
 struct restore_arguments {
-    struct config config;
+    struct founding founding; /* first */
     const char *path;
-    const char *peer_address; /* how the others will find it; "" for one alone */
-    int files;
-    struct err err;
-    int failed;
 };
 
 static const struct argp_option restore_options[] = {
@@ -31,10 +28,7 @@ static error_t restore_option(int key, char *value, struct argp_state *state)
     struct restore_arguments *arguments = state->input;
     switch (key) {
     case 'c':
-        arguments->files++;
-        if (arguments->failed == 0) {
-            arguments->failed = config_load(&arguments->config, value, &arguments->err);
-        }
+        founding_config(&arguments->founding, value);
         return 0;
     case ARGP_KEY_ARG:
         if (arguments->path != NULL) {
@@ -43,7 +37,7 @@ static error_t restore_option(int key, char *value, struct argp_state *state)
         arguments->path = value;
         return 0;
     case ARGP_KEY_END:
-        if (arguments->path == NULL || arguments->files == 0) {
+        if (arguments->path == NULL || arguments->founding.files == 0) {
             argp_error(state, "SNAPSHOT and --config FILE are needed");
         }
         return 0;
@@ -87,27 +81,29 @@ static int write_node(struct restore *restore, const struct config *config,
         return rv;
     }
     char *path = mem_printf("%s/raft", config->node_data_dir);
-    rv = snapshot_write_folder(restore, path, target, err);
+    rv = founding_write_folder(restore, path, target, err);
     mem_free(path);
     return rv;
 }
 
-static int restore_run(struct restore_arguments *arguments)
+static int restore_run(struct founding *founding)
 {
+    struct restore_arguments *arguments = (struct restore_arguments *)(void *)founding;
     struct restore *restore = NULL;
     struct restore_summary summary;
-    struct restore_target target =
-        snapshot_target(&arguments->config, arguments->peer_address);
-    int rv = snapshot_read(arguments->path, &restore, &summary, &arguments->err);
+    struct restore_target target = founding_target(founding);
+    int rv =
+        snapshot_read(arguments->path, &restore, &summary, &arguments->founding.err);
     if (rv != 0) {
         return rv;
     }
-    rv = write_node(restore, &arguments->config, &target, &arguments->err);
+    rv = write_node(restore, &arguments->founding.config, &target,
+                    &arguments->founding.err);
     if (rv == 0) {
         snapshot_print(&summary);
         printf("restored into %s: node %s, alone in the new cluster %" PRIu64 "\n"
                "its events go on with %" PRIu64 "; start it as always\n",
-               arguments->config.node_data_dir, target.name, target.cluster_id,
+               arguments->founding.config.node_data_dir, target.name, target.cluster_id,
                restore_epoch(restore));
     }
     restore_free(restore);
@@ -130,25 +126,9 @@ int cli_snapshot_restore(int argc, char **argv)
                "Exit codes: 0 restored, 1 not (the reason says why), 2 usage, 3 "
                "configuration.",
     };
-    struct restore_arguments arguments = {.failed = 0};
-    config_init(&arguments.config);
+    struct restore_arguments arguments = {.founding = {.failed = 0}};
+    config_init(&arguments.founding.config);
     argp_err_exit_status = CLI_EXIT_USAGE;
     argp_parse(&parser, argc, argv, 0, NULL, &arguments);
-    int code = CLI_EXIT_CONFIG;
-    if (arguments.failed == 0) {
-        arguments.failed = config_check(&arguments.config, &arguments.err);
-    }
-    if (arguments.failed == 0) {
-        arguments.failed = snapshot_peer_address(
-            &arguments.config, &arguments.peer_address, &arguments.err);
-    }
-    if (arguments.failed == 0) {
-        arguments.failed = restore_run(&arguments);
-        code = CLI_EXIT_FAILED;
-    }
-    if (arguments.failed != 0) {
-        fprintf(stderr, "muster snapshot restore: %s\n", arguments.err.text);
-    }
-    config_close(&arguments.config);
-    return arguments.failed == 0 ? CLI_EXIT_OK : code;
+    return founding_run(&arguments.founding, "snapshot restore", restore_run);
 }
