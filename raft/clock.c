@@ -35,6 +35,11 @@ uint64_t clock_wall_ms(struct clock *clock)
     return clock->ops->wall_ms(clock);
 }
 
+uint64_t clock_boot_ms(struct clock *clock)
+{
+    return clock->ops->boot_ms(clock);
+}
+
 uint64_t clock_random(struct clock *clock)
 {
     return clock->ops->random(clock);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Time and chance as the core sees them: monotonic now, wall now, timers, "at the end
- * of this turn", random numbers. clock_uv drives it in life, tests/sim from one seed.
+/* Time and chance as the core sees them: monotonic now, boot time now, wall now,
+ * timers, "at the end of this turn", random numbers. clock_uv drives it in life,
+ * tests/sim from one seed.
  *
  * The timer heap and the list of deferred work are here, once; a backend gives four
  * functions and calls clock_run(). */
@@ -16,6 +17,9 @@ struct clock;
 struct clock_ops {
     uint64_t (*now_ms)(struct clock *clock);  /* monotonic, never backwards */
     uint64_t (*wall_ms)(struct clock *clock); /* Unix ms; may jump */
+    /* As now_ms, from another origin, and it goes on while the machine is suspended.
+     * All processes of a machine share it until it boots again. */
+    uint64_t (*boot_ms)(struct clock *clock);
     uint64_t (*random)(struct clock *clock);
     /* Call clock_run() at or soon after `due_ms` (monotonic; UINT64_MAX = never; a past
      * value = before the loop next waits for I/O). Replaces the previous wish. */
@@ -54,6 +58,7 @@ void clock_close(struct clock *clock); /* no timer or task may be pending any mo
 
 uint64_t clock_now_ms(struct clock *clock);
 uint64_t clock_wall_ms(struct clock *clock);
+uint64_t clock_boot_ms(struct clock *clock);
 uint64_t clock_random(struct clock *clock);
 uint64_t clock_random_below(struct clock *clock, uint64_t limit); /* limit > 0 */
 

@@ -49,6 +49,14 @@ static uint64_t clock_uv_wall_ms(struct clock *clock)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+static uint64_t clock_uv_boot_ms(struct clock *clock)
+{
+    (void)clock;
+    struct timespec now;
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 static uint64_t clock_uv_random(struct clock *clock)
 {
     struct clock_uv *uv = clock_uv_of(clock);
@@ -91,6 +99,7 @@ static void clock_uv_wake(struct clock *clock, uint64_t due_ms)
 static const struct clock_ops clock_uv_ops = {
     .now_ms = clock_uv_now_ms,
     .wall_ms = clock_uv_wall_ms,
+    .boot_ms = clock_uv_boot_ms,
     .random = clock_uv_random,
     .wake = clock_uv_wake,
 };

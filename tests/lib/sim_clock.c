@@ -7,6 +7,7 @@
 #include "base/mem.h"
 
 #define SIM_WALL_START_MS 1700000000000u
+#define SIM_BOOT_AHEAD_MS 5000000 /* it was suspended for so long */
 
 /* --- chance ------------------------------------------------------------------------
  */
@@ -163,6 +164,10 @@ struct sim_clock {
     uint64_t anchor_us; /* world time when the drift was set, and ... */
     uint64_t local_us;  /* ... the node's time then */
     int32_t drift_ppm;
+    uint64_t boot_origin_ms;
+    uint64_t boot_anchor_us; /* likewise, of boot time */
+    uint64_t boot_local_us;
+    int32_t boot_drift_ppm;
     int64_t wall_offset_ms;
     uint64_t wish_ms;
     bool paused;
@@ -196,6 +201,20 @@ static uint64_t sim_clock_wall_ms(struct clock *clock)
     const struct sim_clock *sim = sim_clock_of(clock);
     return (uint64_t)((int64_t)(SIM_WALL_START_MS + sim_clock_local_us(sim) / 1000) +
                       sim->wall_offset_ms);
+}
+
+static uint64_t sim_clock_boot_us(const struct sim_clock *sim)
+{
+    uint64_t passed = sim->time->now_us - sim->boot_anchor_us;
+    uint64_t rate = (uint64_t)(1000000 + sim->boot_drift_ppm);
+    return sim->boot_local_us + passed / 1000000 * rate +
+           passed % 1000000 * rate / 1000000;
+}
+
+static uint64_t sim_clock_boot_ms(struct clock *clock)
+{
+    const struct sim_clock *sim = sim_clock_of(clock);
+    return sim->boot_origin_ms + sim_clock_boot_us(sim) / 1000;
 }
 
 static uint64_t sim_clock_random(struct clock *clock)
@@ -241,6 +260,7 @@ static void sim_clock_fired(struct sim_event *event)
 static const struct clock_ops sim_clock_ops = {
     .now_ms = sim_clock_now_ms,
     .wall_ms = sim_clock_wall_ms,
+    .boot_ms = sim_clock_boot_ms,
     .random = sim_clock_random,
     .wake = sim_clock_wake,
 };
@@ -255,6 +275,9 @@ struct clock *sim_clock_new(struct sim_time *time, uint64_t seed)
     sim->origin_ms = 1000 + sim_random_below(&sim->random, 1000000);
     sim->anchor_us = time->now_us;
     sim->local_us = time->now_us;
+    sim->boot_origin_ms = sim->origin_ms + SIM_BOOT_AHEAD_MS;
+    sim->boot_anchor_us = time->now_us;
+    sim->boot_local_us = time->now_us;
     sim->wish_ms = UINT64_MAX;
     return &sim->clock;
 }
@@ -295,4 +318,18 @@ void sim_clock_drift(struct clock *clock, int32_t ppm)
     sim->anchor_us = sim->time->now_us;
     sim->drift_ppm = ppm;
     sim_clock_arm(sim);
+}
+
+void sim_clock_boot_drift(struct clock *clock, int32_t ppm)
+{
+    struct sim_clock *sim = sim_clock_of(clock);
+    assert(ppm >= -100000 && ppm <= 100000);
+    sim->boot_local_us = sim_clock_boot_us(sim);
+    sim->boot_anchor_us = sim->time->now_us;
+    sim->boot_drift_ppm = ppm;
+}
+
+void sim_clock_suspend(struct clock *clock, uint64_t for_ms)
+{
+    sim_clock_of(clock)->boot_local_us += for_ms * 1000;
 }

@@ -50,5 +50,9 @@ void sim_clock_pause(struct clock *clock, bool paused);
 void sim_clock_wall_jump(struct clock *clock, int64_t by_ms);
 /* The node's seconds are longer or shorter by parts of a million; -100000..100000. */
 void sim_clock_drift(struct clock *clock, int32_t ppm);
+/* Likewise of boot time alone, which is exact at first. */
+void sim_clock_boot_drift(struct clock *clock, int32_t ppm);
+/* Boot time went on for so long while nothing else did. */
+void sim_clock_suspend(struct clock *clock, uint64_t for_ms);
 
 #endif

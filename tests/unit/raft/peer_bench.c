@@ -44,6 +44,7 @@ static void bench_wake(struct clock *clock, uint64_t due_ms)
 static const struct clock_ops bench_clock_ops = {
     .now_ms = bench_now_ms,
     .wall_ms = bench_now_ms,
+    .boot_ms = bench_now_ms,
     .random = bench_random,
     .wake = bench_wake,
 };

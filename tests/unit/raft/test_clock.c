@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 #include <uv.h>
@@ -153,6 +154,40 @@ static void a_drifting_clock_still_fires(void **state)
     sim_time_free(time);
 }
 
+static void boot_time_goes_on_by_itself(void **state)
+{
+    (void)state;
+    struct sim_time *time = sim_time_new();
+    struct clock *clock = sim_clock_new(time, 3);
+    uint64_t boot = clock_boot_ms(clock);
+    uint64_t now = clock_now_ms(clock);
+    sim_clock_boot_drift(clock, -10000);
+    sim_time_run_until(time, 1000000);
+    assert_int_equal(clock_now_ms(clock) - now, 1000);
+    assert_int_equal(clock_boot_ms(clock) - boot, 990);
+    sim_clock_suspend(clock, 60000);
+    assert_int_equal(clock_now_ms(clock) - now, 1000);
+    assert_int_equal(clock_boot_ms(clock) - boot, 60990);
+    sim_clock_free(clock);
+    sim_time_free(time);
+}
+
+static void boot_time_is_the_kernel_s(void **state)
+{
+    (void)state;
+    uv_loop_t loop;
+    struct timespec before;
+    uv_loop_init(&loop);
+    struct clock *clock = clock_uv_new(&loop);
+    clock_gettime(CLOCK_BOOTTIME, &before);
+    uint64_t first = clock_boot_ms(clock);
+    assert_true(first / 1000 >= (uint64_t)before.tv_sec);
+    assert_true(clock_boot_ms(clock) >= first);
+    clock_uv_close(clock, NULL, NULL);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    uv_loop_close(&loop);
+}
+
 static void the_loop_runs_deferred_work_before_it_waits(void **state)
 {
     (void)state;
@@ -187,6 +222,8 @@ int main(void)
         cmocka_unit_test(deferred_work_runs_once_and_may_defer_again),
         cmocka_unit_test(many_timers_fire_sorted),
         cmocka_unit_test(a_drifting_clock_still_fires),
+        cmocka_unit_test(boot_time_goes_on_by_itself),
+        cmocka_unit_test(boot_time_is_the_kernel_s),
         cmocka_unit_test(the_loop_runs_deferred_work_before_it_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
