@@ -513,6 +513,10 @@ static void engine_boot(struct engine *engine)
     raft_set_election_timeout(raft, engine->options.election_timeout_ms);
     raft_set_heartbeat_timeout(raft, engine->options.heartbeat_ms);
     raft_set_max_inflight_entries(raft, ENGINE_INFLIGHT_ENTRIES);
+    /* A peer that is sent a snapshot refuses what comes behind a newer one, and libraft
+     * takes no such refusal for a word about the snapshot: this alone makes it ask
+     * again for one that was lost. What is on its way is not disturbed by it. */
+    raft_set_install_snapshot_timeout(raft, engine->options.election_timeout_ms);
     raft_set_max_catch_up_round_duration(raft,
                                          10 * engine->options.election_timeout_ms);
     engine->phase = ENGINE_RUNNING;

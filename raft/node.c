@@ -227,10 +227,22 @@ bool node_draft(struct node *node, uint64_t id, struct member_draft *draft)
 /* --- from peers
  * ------------------------------------------------------------------------------- */
 
+/* Who has started anew knows nothing of a snapshot that was on its way to it. */
+static void node_meet_receiver(struct node *node, const struct hello *hello)
+{
+    const struct acquaintance *other =
+        acquaintances_find(&node->others, hello->node_id);
+    bool same = other != NULL && other->session == hello->session;
+    if (node->phase == NODE_PHASE_MEMBER && !same) {
+        transfer_lost(node->transfer, hello->node_id);
+    }
+}
+
 static void node_link_hello(void *owner, const struct hello *hello)
 {
     struct node *node = owner;
     forward_met(node, hello->node_id, hello->session);
+    node_meet_receiver(node, hello);
     node_meet_digests(node, hello->node_id, hello->session);
     if (!keeper_hello(node, hello)) {
         return;
@@ -302,6 +314,7 @@ static void node_link_down(void *owner, uint64_t node_id, bool refused)
         forming_down(node->forming, node_id, refused);
         break;
     case NODE_PHASE_MEMBER:
+        transfer_lost(node->transfer, node_id);
         if (refused) {
             vigil_death(&node->vigil, node_id);
         }

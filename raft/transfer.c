@@ -3,7 +3,7 @@
  *
  *   IDLE ──wanted──▶ ASKING ──answer──▶ READING ──read──▶ SENT ──answer──▶ READING ...
  *     ▲                 └─────────────────┴─────────────────┘
- *     └── all there, refused, silence, its time is over, leadership lost ──┘
+ *     └── all there, refused, gone, silence, its time is over, leadership lost
  *
  * receiver:
  *
@@ -18,9 +18,9 @@
  * answer comes when all is synced and read again, which takes as long as there is much:
  * no silence ends that, only a second time as long as the first.
  *
- * Failure modes: a lost frame, a peer or a leader that goes: a deadline ends either
- * side, and the engine asks again. A full disk ends the receipt. Leadership lost ends
- * the sending. */
+ * Failure modes: a peer that goes ends the sending at once, a lost frame or a leader
+ * that goes: a deadline ends either side. The engine asks again (engine.c says how
+ * soon). A full disk ends the receipt. Leadership lost ends the sending. */
 #include "raft/transfer.h"
 
 #include <assert.h>
@@ -196,6 +196,20 @@ void transfer_wanted(struct transfer *transfer, uint64_t to)
              (unsigned long long)meta.index, (unsigned long long)free_one->total,
              (unsigned long long)to);
     transfer_send(transfer, to, &out);
+}
+
+void transfer_lost(struct transfer *transfer, uint64_t to)
+{
+    for (size_t i = 0; i < LIMIT_MEMBERS; i++) {
+        struct sender *sender = &transfer->senders[i];
+        if (sender->state != SENDER_IDLE && sender->to == to && !sender->given_up) {
+            log_info("snapshot for node %llu: given up at byte %llu of %llu, it is "
+                     "gone or was",
+                     (unsigned long long)to, (unsigned long long)sender->offset,
+                     (unsigned long long)sender->total);
+            sender_end(sender);
+        }
+    }
 }
 
 bool transfer_sending(const struct transfer *transfer)

@@ -39,6 +39,10 @@ void transfer_free(struct transfer *transfer); /* after the store is closed */
 
 /* As leader: peer `to` needs a snapshot. Ignored while one is on its way to it. */
 void transfer_wanted(struct transfer *transfer, uint64_t to);
+/* What peer `to` was sent last may be lost, or it has forgotten what it got: the
+ * connection is, or it has started anew. What is on its way to it is given up, and the
+ * engine asks for it again soon. */
+void transfer_lost(struct transfer *transfer, uint64_t to);
 /* How long a transfer of so much may take, whatever comes; the receiver's sealing has
  * as long again. */
 uint64_t transfer_whole_ms(uint64_t content_bytes);

@@ -312,6 +312,43 @@ static void a_refusal_ends_it_at_once(void **state)
     place_close(&place);
 }
 
+/* A node that died before it had sealed what it got was not sent anything for as long
+ * as the sealing may take. */
+static void a_peer_that_is_lost_is_given_up_at_once(void **state)
+{
+    (void)state;
+    for (size_t pieces = 0; pieces <= PIECES; pieces++) {
+        struct place place;
+        place_lead(&place);
+        for (size_t i = 0; i < pieces; i++) {
+            place_answer(&place, i == 0 ? 0 : piece_end(&place), GO_ON);
+            place_run(&place, 100);
+        }
+        transfer_lost(place.transfer, 3);
+        assert_true(transfer_sending(place.transfer));
+        transfer_lost(place.transfer, 2);
+        assert_false(transfer_sending(place.transfer));
+        transfer_wanted(place.transfer, 2);
+        assert_int_equal(place.begun, 2);
+        place_close(&place);
+    }
+}
+
+/* While a piece is read for it the buffer belongs to the store. */
+static void a_peer_that_is_lost_during_a_read_is_given_up_after_it(void **state)
+{
+    (void)state;
+    struct place place;
+    place_lead(&place);
+    place_answer(&place, 0, GO_ON);
+    transfer_lost(place.transfer, 2);
+    assert_true(transfer_sending(place.transfer));
+    place_run(&place, 100);
+    assert_false(transfer_sending(place.transfer));
+    assert_int_equal(place.pieces, 0);
+    place_close(&place);
+}
+
 /* --- who receives ---------------------------------------------------------------- */
 
 static void a_leader_that_sends_is_heard_to_the_end(void **state)
@@ -399,6 +436,8 @@ int main(void)
         cmocka_unit_test(a_peer_that_wants_the_same_again_and_again_has_no_longer),
         cmocka_unit_test(the_last_answer_has_as_long_again),
         cmocka_unit_test(a_refusal_ends_it_at_once),
+        cmocka_unit_test(a_peer_that_is_lost_is_given_up_at_once),
+        cmocka_unit_test(a_peer_that_is_lost_during_a_read_is_given_up_after_it),
         cmocka_unit_test(a_leader_that_sends_is_heard_to_the_end),
         cmocka_unit_test(a_leader_that_trickles_is_given_up),
         cmocka_unit_test(the_sealing_may_take_longer_than_a_piece),
