@@ -31,15 +31,16 @@ static struct restore *recovery_read(struct world *world, struct sim_disk *disk,
 }
 
 /* What it holds is what everybody had there; a node may have applied what the others
- * had on their disks and it had not yet. Then its own may still end with what a leader
- * of an older term wrote there in vain. */
+ * had on their disks and it had not yet. Then its own may still end with what another
+ * leader wrote there in vain, of an older term or of a newer one: who led after that
+ * one may have had the older entry there. */
 static void recovery_check_copy(struct world *world, const struct recover_copy *copy,
                                 const struct restore *restore)
 {
     if (copy->last > truth_last(world->truth) || copy->last < copy->commit) {
         world_break(world, "a folder's last entry is %" PRIu64, copy->last);
     }
-    if (copy->last > 0 && copy->last_term < truth_term(world->truth, copy->last)) {
+    if (copy->last > 0 && copy->last_term != truth_term(world->truth, copy->last)) {
         return;
     }
     const char *wrong =
