@@ -50,6 +50,11 @@ enum frame_kind {
     /* raft/digest_watch.c: what state a node has at which index */
     FRAME_DIGEST = 96,
     FRAME_DIGEST_END = 99, /* the last number that is kept for it */
+
+    /* raft/lease_wire.c: leases */
+    FRAME_LEASE_ASK = 100,
+    FRAME_LEASE_GRANT = 101,
+    FRAME_LEASE_END = 103, /* the last number that is kept for it */
 };
 
 #endif

@@ -172,6 +172,7 @@ static void node_turn(struct clock_task *task)
         node_tell_leadership(node);
     }
     read_index_look(&node->reads);
+    lease_look(&node->lease);
 }
 
 /* Something was applied: a leader may be settled by it. */
@@ -189,6 +190,7 @@ static void node_progressed(void *owner)
                         transfer_sending(node->transfer));
     }
     read_index_look(&node->reads);
+    lease_look(&node->lease);
 }
 
 /* --- who it is, and who others are
@@ -265,6 +267,9 @@ static void node_link_hello(void *owner, const struct hello *hello)
 static int node_member_frame(struct node *node, uint64_t from, const uint8_t *data,
                              size_t len, struct err *err)
 {
+    if (data[0] >= FRAME_LEASE_ASK) {
+        return lease_frame(&node->lease, from, data, len, err);
+    }
     if (data[0] >= FRAME_DIGEST) {
         return node_digest_frame(node, from, data, len, err);
     }
@@ -486,6 +491,7 @@ static void node_start_engine(struct node *node, struct store_found *found)
                       .owner = node,
                   });
     node_start_reads(node);
+    node_start_leases(node);
     node_start_digests(node);
     keeper_start(node);
 }
@@ -595,6 +601,7 @@ static void node_copy_options(struct node *node, const struct node_options *opti
 static void node_free(struct node *node)
 {
     clock_defer_cancel(node->options.clock, &node->turn);
+    lease_close(&node->lease);
     applier_close(&node->applier);
     propose_free(node->propose);
     fsm_free(node->fsm);
@@ -688,6 +695,7 @@ static void node_quieten(struct node *node)
     clock_timer_stop(node->options.clock, &node->patience);
     if (node->engine != NULL) {
         handover_stop(&node->handover);
+        lease_stop(&node->lease);
         read_index_stop(&node->reads);
         keeper_stop(node);
         vigil_stop(&node->vigil);

@@ -15,6 +15,7 @@
 #include "raft/clock.h"
 #include "raft/disk.h"
 #include "raft/fsm.h"
+#include "raft/lease.h"
 #include "raft/link.h"
 #include "raft/propose.h"
 #include "raft/read_index.h"
@@ -41,6 +42,8 @@ struct node_options {
     uint32_t level;
     /* A write that comes while another node leads is handed on to it, not refused. */
     bool forward_writes;
+    /* Tests only: how long a lease is; 0 = as the cluster is set. */
+    uint32_t lease_ms;
     /* What those who send requests by health need to notice a change of it. */
     uint64_t notice_ms;
     uint64_t segment_bytes; /* 0 = default */
@@ -186,6 +189,34 @@ int node_remove_member(struct node *node, const char *name, node_change_cb done,
  * (raft/read_index.h says how it ends otherwise). On any node. ERR_UNAVAILABLE: it is
  * in no cluster; ERR_BUSY: too many wait. `done` is not called then. */
 int node_read_index(struct node *node, struct read_waiter *read, struct err *err);
+
+/* --- leases (raft/lease.h)
+ * ------------------------------------------------------------
+ *
+ * The lease this node has. None while it is in no cluster, was removed, or its state
+ * differs from that of a majority. */
+void node_lease(const struct node *node, struct lease_view *out);
+/* It is asked for, and renewed each third of its length, while somebody wants it. */
+void node_lease_want(struct node *node, bool want);
+/* News of each renewal. */
+void node_on_lease(struct node *node, struct lease_watch *watch);
+void node_off_lease(struct node *node, struct lease_watch *watch);
+
+/* As a leader. For how long has node `id`, a member or not, had no grant of this
+ * leader's, counted from its election at the earliest? 0: it does not lead. Once that
+ * is (lease + grace)(1 + rho) + 1 s, and it was held since, no run of it is alive. */
+uint64_t node_silence_ms(struct node *node, uint64_t id);
+/* That its runs are lost is proposed: no grants to it until that is decided. Ask for
+ * the silence and hold it in the same turn. Another leadership begins without holds. */
+void node_lease_hold(struct node *node, uint64_t id);
+void node_lease_release(struct node *node, uint64_t id);
+
+/* Propose a command wherever this node is: here if it leads, else handed on to the
+ * leader, whether or not it hands on what clients ask (forward_writes). Returns and
+ * ends as propose_submit() does; ERR_NOT_LEADER: nobody is known to lead, ask again
+ * later. */
+int node_report(struct node *node, const struct command *command, propose_cb done,
+                void *owner, struct err *err);
 
 /* Have member `name` drain, or no longer: a draining leader gives the lead away, and a
  * draining member is given it only if no other can lead. ERR_LEVEL as well. */

@@ -12,6 +12,7 @@
 #include "raft/handover.h"
 #include "raft/identity.h"
 #include "raft/install.h"
+#include "raft/lease.h"
 #include "raft/membership.h"
 #include "raft/node.h"
 #include "raft/read_index.h"
@@ -125,6 +126,9 @@ struct node {
     struct install install;
     struct transfer *transfer;
     struct read_index reads;
+    struct lease lease;
+    bool lease_wanted; /* also before there is an engine */
+    struct lease_watch *lease_watches;
     struct node_digests digests;
     struct acquaintances others;
     struct clock_task turn;
@@ -145,6 +149,9 @@ void node_introduce(struct node *node);     /* tell peers who it is, again */
 void node_leave(struct node *node);         /* a leader says that it was removed */
 
 void node_start_reads(struct node *node); /* raft/node_read.c; there is an engine */
+/* A frame that needs no vote to be durable; lost without a word. Owner: the node. */
+void node_send(void *owner, uint64_t to, struct bytes *frame);
+void node_start_leases(struct node *node); /* raft/node_lease.c; likewise */
 
 /* --- raft/node_digest.c; as a member */
 void node_start_digests(struct node *node);

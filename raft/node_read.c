@@ -25,9 +25,10 @@ static void node_read_members(void *owner, struct membership *members)
     engine_membership(node->engine, members);
 }
 
-/* Not behind the gate of raft/outbox.c: no term is claimed here that a vote was not
- * durable for, and an answer binds this node to nothing. */
-static void node_read_send(void *owner, uint64_t to, struct bytes *frame)
+/* Of the read index and of leases. Not behind the gate of raft/outbox.c: no term is
+ * claimed here that a vote was not durable for, and an answer binds this node to
+ * nothing. */
+void node_send(void *owner, uint64_t to, struct bytes *frame)
 {
     struct node *node = owner;
     if (node->options.link != NULL) {
@@ -40,7 +41,7 @@ void node_start_reads(struct node *node)
     static const struct read_hooks hooks = {
         .view = node_read_view,
         .members = node_read_members,
-        .send = node_read_send,
+        .send = node_send,
         .wake = node_wake,
     };
     struct read_options options = {

@@ -168,7 +168,7 @@ static void read_finish(struct read_index *reads, struct read_waiter *waiter,
         remote->waiting = false;
         read_tell(reads, remote, read_word_of(result), 0);
     } else {
-        reads->count--;
+        reads->count -= waiter->counted;
         waiter->done(waiter, result);
     }
 }
@@ -419,6 +419,19 @@ int read_index_ask(struct read_index *reads, struct read_waiter *waiter,
     }
     reads->count++;
     waiter->remote = false;
+    waiter->counted = true;
+    read_join(reads, waiter);
+    return 0;
+}
+
+int read_index_ask_always(struct read_index *reads, struct read_waiter *waiter,
+                          struct err *err)
+{
+    if (reads->stopped) {
+        return err_set(err, ERR_UNAVAILABLE, "%s", read_gone);
+    }
+    waiter->remote = false;
+    waiter->counted = false;
     read_join(reads, waiter);
     return 0;
 }

@@ -34,6 +34,7 @@ struct read_waiter {
     uint64_t index;    /* CONFIRMED: to be applied first */
     uint64_t limit_ms; /* waits so long for a leader to ask, or to be caught up */
     bool remote;       /* another node waits: it is told the index as such */
+    bool counted;      /* among the LIMIT_READS */
 };
 
 struct read_queue {
@@ -94,7 +95,7 @@ struct read_index {
     struct read_queue asked;     /* the question that is out is for them */
     struct read_queue next;      /* came after it was asked, or nobody can be asked */
     struct read_queue confirmed; /* until their index is applied */
-    size_t count;                /* of this node's own in all three */
+    size_t count;                /* that are counted, in all three */
     bool stopped;
     struct read_remote remotes[LIMIT_MEMBERS];
     struct clock_timer tick;
@@ -108,6 +109,10 @@ void read_index_stop(struct read_index *reads);
  * ERR_UNAVAILABLE: stopped; `done` is not called then. */
 int read_index_ask(struct read_index *reads, struct read_waiter *waiter,
                    struct err *err);
+
+/* Likewise, never ERR_BUSY: for those who are few. */
+int read_index_ask_always(struct read_index *reads, struct read_waiter *waiter,
+                          struct err *err);
 
 /* A frame of node `from`, of the kinds FRAME_READ_ASK…; ERR_CORRUPT: dropped. */
 int read_index_frame(struct read_index *reads, uint64_t from, const uint8_t *data,
