@@ -219,6 +219,18 @@ struct text command_task(const struct command *command)
         return command->task_enable_if.name;
     case COMMAND_TASK_DELETE_IF:
         return command->task_delete_if.name;
+    case COMMAND_RUN_START:
+        return command->run_start.task;
+    case COMMAND_RUN_TRIAL:
+        return command->run_trial.name;
+    case COMMAND_TASK_DUE:
+        return command->task_due.task;
+    case COMMAND_TASK_FIRE:
+        return command->task_fire.task;
+    case COMMAND_RUN_STARTED:
+    case COMMAND_RUN_STOP:
+    case COMMAND_RUN_END:
+    case COMMAND_RUN_LOST:
     case COMMAND_MEMBER_SET:
     case COMMAND_MEMBER_DELETE:
     case COMMAND_MEMBER_DRAIN:
@@ -228,6 +240,26 @@ struct text command_task(const struct command *command)
         break;
     }
     return (struct text){NULL, 0};
+}
+
+uint64_t command_run(const struct command *command)
+{
+    return command->type == COMMAND_RUN_STARTED ? command->run_started.run
+           : command->type == COMMAND_RUN_STOP  ? command->run_stop.run
+           : command->type == COMMAND_RUN_END   ? command->run_end.run
+           : command->type == COMMAND_RUN_LOST  ? command->run_lost.run
+                                                : 0;
+}
+
+bool command_places(const struct command *command)
+{
+    return command->type == COMMAND_RUN_START || command->type == COMMAND_RUN_TRIAL;
+}
+
+bool command_takes_key(const struct command *command)
+{
+    return command_task(command).data != NULL && command->type != COMMAND_TASK_DUE &&
+           command->type != COMMAND_TASK_FIRE;
 }
 
 /* An entry that cannot be decoded stops every node: what is not readable is not
@@ -339,7 +371,7 @@ int batch_next(struct cursor *cursor, struct command *command, struct err *err)
                        "batch: command %u at byte %zu is not known to this build",
                        number, at);
     }
-    if (keyed && command_task(command).data == NULL) {
+    if (keyed && !command_takes_key(command)) {
         cursor_fail(&inner); /* no other command takes a key */
     }
     if (!cursor_done(&inner)) {

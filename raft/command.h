@@ -16,7 +16,7 @@
 #include "registry/key_table.h"
 #include "registry/settings.h"
 
-#define COMMAND_LEVEL     2 /* the highest feature level this build knows */
+#define COMMAND_LEVEL     3 /* the highest feature level this build knows */
 #define COMMAND_KEY_LEVEL 2 /* from which on a command may have a key */
 
 enum command_type {
@@ -35,7 +35,7 @@ struct command {
     enum command_type type;
     struct text request_id;
     struct text actor;
-    /* Only of a command about a task: its idempotency key, else of length 0, and then
+    /* Only of a command that takes one: its idempotency key, else of length 0, and then
      * the two after it mean nothing. */
     struct text key;
     struct text scope;                          /* whose key it is: the caller */
@@ -77,6 +77,13 @@ uint32_t command_needs(const struct command *command);
 /* The name of the task that a command is about; its data is NULL if it is about none.
  */
 struct text command_task(const struct command *command);
+/* The number of the run that a command is about, by itself; 0: it is about none, or its
+ * run has no number before it is applied. */
+uint64_t command_run(const struct command *command);
+/* Does it place a run? */
+bool command_places(const struct command *command);
+/* May it have an idempotency key? What a client asks of a task, or of a run of one. */
+bool command_takes_key(const struct command *command);
 /* The key of a command that has one; borrows from it. */
 struct key_name key_name_of(const struct command *command);
 

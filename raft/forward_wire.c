@@ -8,10 +8,11 @@
 
 /* An outcome travels whole: a field that struct result gains must go into
  * forward_put_result() and forward_get_result(), and into raft/README.md. */
-_Static_assert(sizeof(struct result) == 32, "struct result has another shape");
+_Static_assert(sizeof(struct result) == 40, "struct result has another shape");
 
 #define RESULT_CREATED  1u
 #define RESULT_REPLAYED 2u
+#define RESULT_RUN      4u /* a number of a run follows: nobody below level 3 gets one */
 
 static void forward_put_result(struct buf *out, const struct result *result)
 {
@@ -19,7 +20,11 @@ static void forward_put_result(struct buf *out, const struct result *result)
     buf_put_u64(out, result->sequence);
     buf_put_u64(out, result->revision);
     buf_put_u8(out, (uint8_t)((result->created ? RESULT_CREATED : 0) |
-                              (result->replayed ? RESULT_REPLAYED : 0)));
+                              (result->replayed ? RESULT_REPLAYED : 0) |
+                              (result->run != 0 ? RESULT_RUN : 0)));
+    if (result->run != 0) {
+        buf_put_u64(out, result->run);
+    }
 }
 
 /* 0, or the negative of what err.h has. */
@@ -41,7 +46,9 @@ static void forward_get_result(struct cursor *cursor, struct result *result)
     uint8_t flags = cursor_u8(cursor);
     result->created = (flags & RESULT_CREATED) != 0;
     result->replayed = (flags & RESULT_REPLAYED) != 0;
-    if (flags > (RESULT_CREATED | RESULT_REPLAYED)) {
+    result->run = (flags & RESULT_RUN) != 0 ? cursor_u64(cursor) : 0;
+    if (flags > (RESULT_CREATED | RESULT_REPLAYED | RESULT_RUN) ||
+        ((flags & RESULT_RUN) != 0) != (result->run != 0)) {
         cursor_fail(cursor);
     }
 }

@@ -162,6 +162,118 @@ static int apply_settings_set(struct registry *registry, const struct change *ch
     return rv == 0 ? registry_settings_set(registry, change, values, count) : rv;
 }
 
+static int apply_run_start(struct registry *registry, const struct change *change,
+                           const struct command *command)
+{
+    const __typeof__(command->run_start) *start = &command->run_start;
+    struct run_order order = {
+        .task = start->task.data,
+        .task_len = start->task.len,
+        .revision = start->revision,
+        .node = start->node,
+        .cause = start->cause,
+        .purpose = start->purpose,
+        .lease_ms = start->lease_ms,
+        .grace_ms = start->grace_ms,
+        .tries = start->tries,
+    };
+    return registry_run_start(registry, change, &order);
+}
+
+static int apply_run_trial(struct registry *registry, const struct change *change,
+                           const struct command *command)
+{
+    const __typeof__(command->run_trial) *trial = &command->run_trial;
+    struct task_draft draft =
+        draft_of(trial->name, trial->text, trial->enabled_at, trial->enabled);
+    struct run_order order = {
+        .node = trial->node,
+        .cause = RUN_CAUSE_CLIENT,
+        .purpose = trial->purpose,
+        .lease_ms = trial->lease_ms,
+        .grace_ms = trial->grace_ms,
+        .tries = 1,
+    };
+    return registry_run_trial(registry, change, &draft, &order);
+}
+
+static int apply_run_started(struct registry *registry, const struct change *change,
+                             const struct command *command)
+{
+    const __typeof__(command->run_started) *started = &command->run_started;
+    return registry_run_started(registry, change, started->run, started->node,
+                                started->started_ms);
+}
+
+static int apply_run_stop(struct registry *registry, const struct change *change,
+                          const struct command *command)
+{
+    return registry_run_stop(registry, change, command->run_stop.run,
+                             command->run_stop.stop);
+}
+
+static int apply_run_end(struct registry *registry, const struct change *change,
+                         const struct command *command)
+{
+    const __typeof__(command->run_end) *end = &command->run_end;
+    struct run_report report = {
+        .run = end->run,
+        .node = end->node,
+        .outcome = end->outcome,
+        .exit_code = end->exit_code,
+        .signal = end->signal,
+        .changes = end->changes,
+        .started_ms = end->started_ms,
+        .ended_ms = end->ended_ms,
+        .text = end->text.data,
+        .text_len = end->text.len,
+    };
+    return registry_run_end(registry, change, &report);
+}
+
+static int apply_run_lost(struct registry *registry, const struct change *change,
+                          const struct command *command)
+{
+    const __typeof__(command->run_lost) *lost = &command->run_lost;
+    struct run_report report = {
+        .run = lost->run,
+        .node = lost->node,
+        .text = lost->text.data,
+        .text_len = lost->text.len,
+    };
+    return registry_run_lost(registry, change, &report);
+}
+
+static int apply_task_due(struct registry *registry, const struct change *change,
+                          const struct command *command)
+{
+    (void)change; /* bookkeeping: no event, as the next */
+    struct due_order order = {
+        .task = command->task_due.task.data,
+        .task_len = command->task_due.task.len,
+        .created = command->task_due.created,
+        .cause = command->task_due.cause,
+        .at_ms = command->task_due.at_clock_ms,
+        .until_ms = command->task_due.until_clock_ms,
+    };
+    return registry_task_due(registry, &order);
+}
+
+static int apply_task_fire(struct registry *registry, const struct change *change,
+                           const struct command *command)
+{
+    (void)change;
+    struct fire_order order = {
+        .task = command->task_fire.task.data,
+        .task_len = command->task_fire.task.len,
+        .created = command->task_fire.created,
+        .expected_ms = command->task_fire.expected_ms,
+        .next_ms = command->task_fire.next_ms,
+        .due = command->task_fire.due,
+    };
+    return registry_task_fire(registry, &order);
+}
+
 static int apply_command(struct registry *registry, const struct change *change,
                          const struct command *command)
 {
@@ -175,11 +287,27 @@ static int apply_command(struct registry *registry, const struct change *change,
     return ERR_INTERNAL;
 }
 
+/* The run that a command is about: after it, for it may have placed one. */
+static const struct run *fsm_run(const struct registry *registry,
+                                 const struct command *command)
+{
+    uint64_t id = command_run(command);
+    if (command_places(command)) {
+        struct text name = command_task(command);
+        return registry_live_run(registry, name.data, name.len);
+    }
+    return id != 0 ? registry_run(registry, id) : NULL;
+}
+
 static struct result fsm_result(const struct registry *registry,
                                 const struct command *command, int code,
                                 uint64_t sequence_before)
 {
     struct text name = command_task(command);
+    const struct run *run = fsm_run(registry, command);
+    if (name.data == NULL && run != NULL) {
+        name = text_of(run->task);
+    }
     const struct task *task =
         name.len > 0 ? registry_task(registry, name.data, name.len) : NULL;
     uint64_t sequence = registry_sequence(registry);
@@ -187,6 +315,7 @@ static struct result fsm_result(const struct registry *registry,
         .code = code,
         .sequence = sequence,
         .revision = task != NULL ? task->revision : 0,
+        .run = run != NULL ? run->id : 0,
         .created =
             task != NULL && task->created == sequence && sequence != sequence_before,
     };
@@ -204,10 +333,12 @@ static struct result fsm_known(const struct registry *registry,
         return fsm_result(registry, command, ERR_KEY_REUSED,
                           registry_sequence(registry));
     }
+    bool placed = command_places(command);
     return (struct result){
         .code = known->code,
         .sequence = registry_sequence(registry),
-        .revision = known->revision,
+        .revision = placed ? 0 : known->revision,
+        .run = placed ? known->revision : 0,
         .created = known->created,
         .replayed = true,
     };
@@ -218,7 +349,7 @@ static void fsm_keep(struct registry *registry, const struct command *command,
 {
     struct key_name name = key_name_of(command);
     struct key_outcome outcome = {
-        .revision = result->revision,
+        .revision = command_places(command) ? result->run : result->revision,
         .code = result->code,
         .created = result->created,
     };
@@ -232,7 +363,7 @@ static struct result fsm_apply_keyed(struct registry *registry,
                                      const struct command *command)
 {
     uint64_t before = registry_sequence(registry);
-    if (registry_level(registry) < COMMAND_KEY_LEVEL) { /* no snapshot could tell it */
+    if (registry_level(registry) < command_needs(command)) { /* no snapshot tells it */
         return fsm_result(registry, command, ERR_LEVEL, before);
     }
     struct key_name name = key_name_of(command);
@@ -282,14 +413,16 @@ const struct registry *fsm_registry(const struct fsm *fsm)
     return fsm->registry;
 }
 
-static void fsm_notify(struct fsm *fsm, uint64_t from)
+static void fsm_notify(struct fsm *fsm, uint64_t from, bool moments)
 {
     uint64_t to = registry_sequence(fsm->registry);
     struct fsm_watch *next = NULL;
-    for (struct fsm_watch *watch = from != to ? fsm->watches : NULL; watch != NULL;
-         watch = next) {
+    for (struct fsm_watch *watch = from != to || moments ? fsm->watches : NULL;
+         watch != NULL; watch = next) {
         next = watch->next;
-        watch->changed(watch, from, to);
+        if (from != to || watch->moments) {
+            watch->changed(watch, from, to);
+        }
     }
 }
 
@@ -366,6 +499,7 @@ int fsm_apply(struct fsm *fsm, const void *batch, size_t len, struct result *res
     struct cursor cursor;
     struct command command;
     uint64_t from = registry_sequence(fsm->registry);
+    uint64_t moments = registry_moment_changes(fsm->registry);
     cursor_init(&cursor, batch, len);
     (void)batch_open(&cursor, &header, NULL);
     registry_tick(fsm->registry, header.clock_ms);
@@ -378,7 +512,7 @@ int fsm_apply(struct fsm *fsm, const void *batch, size_t len, struct result *res
         fsm_apply_one(fsm, &header, &command, i < capacity ? &results[i] : NULL);
     }
     *count = header.count;
-    fsm_notify(fsm, from);
+    fsm_notify(fsm, from, registry_moment_changes(fsm->registry) != moments);
     return 0;
 }
 
@@ -387,7 +521,7 @@ void fsm_restore(struct fsm *fsm, struct registry *registry)
     uint64_t from = registry_sequence(fsm->registry);
     registry_free(fsm->registry);
     fsm->registry = registry;
-    fsm_notify(fsm, from);
+    fsm_notify(fsm, from, true);
 }
 
 int fsm_restore_decoded(struct fsm *fsm, struct snapshot_decoder *decoder,
@@ -413,7 +547,7 @@ int fsm_recover(struct fsm *fsm, const struct change *change, struct err *err)
         return err_set(err, ERR_INVALID, "no event number comes after %llu",
                        (unsigned long long)from);
     }
-    fsm_notify(fsm, from);
+    fsm_notify(fsm, from, true);
     return 0;
 }
 

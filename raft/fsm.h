@@ -23,9 +23,13 @@ struct result {
     /* Of the task it is about, as it stands afterwards: also if it was refused. 0:
      * there is none (any more), or it is about no task. */
     uint64_t revision;
+    /* The run it is about: the one that was placed, or else the live one of that task,
+     * which may be why it was refused; the one that was reported or stopped. 0: none.
+     */
+    uint64_t run;
     bool created; /* a task that was not there before */
     /* Nothing was done now: a command with this key was applied before, and the code,
-     * `revision` and `created` are what became of that one. */
+     * `revision`, `run` and `created` are what became of that one. */
     bool replayed;
 };
 
@@ -67,6 +71,9 @@ int fsm_recover(struct fsm *fsm, const struct change *change, struct err *err);
 struct fsm_watch {
     void (*changed)(struct fsm_watch *watch, uint64_t from, uint64_t to);
     void *owner;
+    /* Call it as well, with from == to, when there was no event, but due marks or next
+     * fires have changed. */
+    bool moments;
     struct fsm_watch *next;
 };
 void fsm_watch(struct fsm *fsm, struct fsm_watch *watch);

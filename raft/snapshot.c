@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Records in a fixed order: head, settings, members by id, tasks by creation, events by
- * number, keys as they came, end. Each is checked by itself; the end says how many
- * there were. */
+ * number, keys as they came, runs by number, due marks and next fires by the creation
+ * of their tasks, end. Each is checked by itself; the end says how many there were. */
 #include "raft/snapshot.h"
 
 #include <assert.h>
@@ -15,7 +15,8 @@
 #include "raft/command.h"
 
 #define SNAPSHOT_FORMAT_1   1 /* of feature level 1 */
-#define SNAPSHOT_FORMAT_2   2 /* of every higher one: the level, and who drains */
+#define SNAPSHOT_FORMAT_2   2 /* of the second: the level, and who drains */
+#define SNAPSHOT_FORMAT_3   3 /* of every higher one: who is being deleted, and runs */
 #define SNAPSHOT_HEAD_BYTES 5 /* u8 kind, u32 length */
 #define SNAPSHOT_CRC_BYTES  4
 #define SNAPSHOT_RECORD_MAX (4u * 1024 * 1024)
@@ -28,6 +29,9 @@ enum record_kind {
     RECORD_TASK = 4,
     RECORD_EVENT = 5,
     RECORD_KEY = 6,
+    RECORD_RUN = 7,
+    RECORD_DUE = 8,
+    RECORD_FIRE = 9,
     RECORD_END = 255,
 };
 
@@ -50,6 +54,9 @@ struct snapshot_encoder {
     size_t setting;
     struct map_cursor members;
     struct map_cursor tasks;
+    struct map_cursor runs;
+    struct map_cursor due;
+    struct map_cursor fires;
     uint64_t event; /* the last one */
     uint64_t key;   /* the next one */
     uint64_t count; /* of records so far */
@@ -64,6 +71,9 @@ struct snapshot_encoder *snapshot_encoder_new(const struct registry *frozen)
     encoder->key = registry_keys(frozen)->first;
     registry_member_seek(frozen, &encoder->members);
     registry_task_seek(frozen, 0, &encoder->tasks);
+    registry_run_seek(frozen, 0, &encoder->runs);
+    registry_due_task_seek(frozen, &encoder->due);
+    registry_fire_task_seek(frozen, &encoder->fires);
     return encoder;
 }
 
@@ -87,6 +97,13 @@ static void record_end(struct buf *out, size_t start)
     buf_put_u32(out, snapshot_crc(out->data + start, out->len - start));
 }
 
+static uint32_t format_of(uint32_t level)
+{
+    return level > 2   ? SNAPSHOT_FORMAT_3
+           : level > 1 ? SNAPSHOT_FORMAT_2
+                       : SNAPSHOT_FORMAT_1;
+}
+
 /* Each appends the next record of its kind; false: there is none any more. */
 
 static bool encode_head(struct snapshot_encoder *encoder, struct buf *out)
@@ -96,7 +113,7 @@ static bool encode_head(struct snapshot_encoder *encoder, struct buf *out)
     }
     const struct event_log *events = registry_events(encoder->frozen);
     size_t start = record_begin(out, RECORD_HEAD);
-    buf_put_u32(out, encoder->level > 1 ? SNAPSHOT_FORMAT_2 : SNAPSHOT_FORMAT_1);
+    buf_put_u32(out, format_of(encoder->level));
     buf_put_u64(out, registry_clock_ms(encoder->frozen));
     buf_put_u64(out, events->first);
     buf_put_u64(out, events->next);
@@ -159,6 +176,9 @@ static bool encode_task(struct snapshot_encoder *encoder, struct buf *out)
     buf_put_u32(out, task->enabled_at);
     buf_put_blob(out, task->name, task->name_len);
     buf_put_blob(out, task->text, task->text_len);
+    if (encoder->level >= REGISTRY_RUN_LEVEL) {
+        buf_put_u8(out, task->deleting ? 1 : 0);
+    }
     record_end(out, start);
     return true;
 }
@@ -203,6 +223,69 @@ static bool encode_key(struct snapshot_encoder *encoder, struct buf *out)
     return true;
 }
 
+static bool encode_run(struct snapshot_encoder *encoder, struct buf *out)
+{
+    const struct run *run = registry_run_next(&encoder->runs);
+    if (run == NULL) {
+        return false;
+    }
+    size_t start = record_begin(out, RECORD_RUN);
+    buf_put_u64(out, run->id);
+    buf_put_u64(out, run->task_created);
+    buf_put_u64(out, run->revision);
+    buf_put_u64(out, run->node);
+    buf_put_u8(out, (uint8_t)run->state);
+    buf_put_u8(out, (uint8_t)run->outcome);
+    buf_put_u8(out, (uint8_t)run->cause);
+    buf_put_u8(out, (uint8_t)run->purpose);
+    buf_put_u8(out, (uint8_t)run->stop);
+    buf_put_u32(out, run->lease_ms);
+    buf_put_u32(out, run->grace_ms);
+    buf_put_u32(out, run->tries);
+    buf_put_u64(out, run->placed_ms);
+    buf_put_u64(out, run->started_ms);
+    buf_put_u64(out, run->ended_ms);
+    buf_put_u32(out, run->exit_code);
+    buf_put_u32(out, run->signal);
+    buf_put_u8(out, run->changes ? 1 : 0);
+    buf_put_u8(out, run->enabled ? 1 : 0);
+    buf_put_u32(out, run->enabled_at);
+    buf_put_text(out, run->task);
+    buf_put_text(out, run->text);
+    buf_put_text(out, run->config);
+    buf_put_blob(out, run->draft, run->draft_len);
+    record_end(out, start);
+    return true;
+}
+
+static bool encode_due(struct snapshot_encoder *encoder, struct buf *out)
+{
+    const struct moment *mark = registry_due_next(&encoder->due);
+    if (mark == NULL) {
+        return false;
+    }
+    size_t start = record_begin(out, RECORD_DUE);
+    buf_put_u64(out, mark->task);
+    buf_put_u64(out, mark->at_ms);
+    buf_put_u64(out, mark->until_ms);
+    buf_put_u8(out, (uint8_t)mark->cause);
+    record_end(out, start);
+    return true;
+}
+
+static bool encode_fire(struct snapshot_encoder *encoder, struct buf *out)
+{
+    const struct moment *fire = registry_fire_next(&encoder->fires);
+    if (fire == NULL) {
+        return false;
+    }
+    size_t start = record_begin(out, RECORD_FIRE);
+    buf_put_u64(out, fire->task);
+    buf_put_u64(out, fire->at_ms);
+    record_end(out, start);
+    return true;
+}
+
 static bool encode_end(struct snapshot_encoder *encoder, struct buf *out)
 {
     size_t start = record_begin(out, RECORD_END);
@@ -214,8 +297,8 @@ static bool encode_end(struct snapshot_encoder *encoder, struct buf *out)
 
 static bool (*const encoder_steps[])(struct snapshot_encoder *encoder,
                                      struct buf *out) = {
-    encode_head,  encode_setting, encode_member, encode_task,
-    encode_event, encode_key,     encode_end,
+    encode_head, encode_setting, encode_member, encode_task, encode_event,
+    encode_key,  encode_run,     encode_due,    encode_fire, encode_end,
 };
 
 bool snapshot_encoder_next(struct snapshot_encoder *encoder, struct buf *out)
@@ -316,18 +399,18 @@ static const char *decode_head(struct snapshot_decoder *decoder, struct cursor *
     uint64_t clock_ms = cursor_u64(cursor);
     uint64_t first = cursor_u64(cursor);
     decoder->next = cursor_u64(cursor);
-    if (format != SNAPSHOT_FORMAT_1 && format != SNAPSHOT_FORMAT_2) {
+    if (format < SNAPSHOT_FORMAT_1 || format > SNAPSHOT_FORMAT_3) {
         return unsupported(decoder, "a format that this muster does not know: upgrade "
                                     "it");
     }
-    decoder->level = format == SNAPSHOT_FORMAT_2 ? cursor_u32(cursor) : 1;
+    decoder->level = format != SNAPSHOT_FORMAT_1 ? cursor_u32(cursor) : 1;
     if (cursor_ok(cursor) && decoder->level > COMMAND_LEVEL) {
         return unsupported(decoder,
                            "a feature level that this muster does not know: upgrade "
                            "it");
     }
     if (!cursor_done(cursor) || first == 0 || first > decoder->next ||
-        (format == SNAPSHOT_FORMAT_2 && decoder->level < 2)) {
+        format != format_of(decoder->level) || decoder->level == 0) {
         return "a damaged head";
     }
     registry_restore_level(decoder->registry, decoder->level);
@@ -400,13 +483,15 @@ static const char *decode_task(struct snapshot_decoder *decoder, struct cursor *
         (const char *)cursor_blob(cursor, SNAPSHOT_RECORD_MAX, &draft.name_len);
     draft.text =
         (const char *)cursor_blob(cursor, SNAPSHOT_RECORD_MAX, &draft.text_len);
-    if (!cursor_done(cursor) || enabled > 1 || created <= decoder->order ||
-        revision < created || revision >= decoder->next || !task_draft_sound(&draft) ||
+    uint8_t deleting = decoder->level >= REGISTRY_RUN_LEVEL ? cursor_u8(cursor) : 0;
+    if (!cursor_done(cursor) || enabled > 1 || deleting > 1 ||
+        created <= decoder->order || revision < created || revision >= decoder->next ||
+        !task_draft_sound(&draft) ||
         registry_task(decoder->registry, draft.name, draft.name_len) != NULL) {
         return "a damaged task, or out of order";
     }
     decoder->order = created;
-    registry_restore_task(decoder->registry, &draft, created, revision);
+    registry_restore_task(decoder->registry, &draft, created, revision, deleting == 1);
     return NULL;
 }
 
@@ -473,6 +558,91 @@ static const char *decode_key(struct snapshot_decoder *decoder, struct cursor *c
     return NULL;
 }
 
+/* `run` is filled with borrowed numbers and the texts, which the caller frees. */
+static void take_run(struct cursor *cursor, struct run *run, char *texts[3])
+{
+    run->id = cursor_u64(cursor);
+    run->task_created = cursor_u64(cursor);
+    run->revision = cursor_u64(cursor);
+    run->node = cursor_u64(cursor);
+    run->state = (enum run_state)cursor_u8(cursor);
+    run->outcome = (enum run_outcome)cursor_u8(cursor);
+    run->cause = (enum run_cause)cursor_u8(cursor);
+    run->purpose = (enum run_purpose)cursor_u8(cursor);
+    run->stop = (enum run_stop)cursor_u8(cursor);
+    run->lease_ms = cursor_u32(cursor);
+    run->grace_ms = cursor_u32(cursor);
+    run->tries = cursor_u32(cursor);
+    run->placed_ms = cursor_u64(cursor);
+    run->started_ms = cursor_u64(cursor);
+    run->ended_ms = cursor_u64(cursor);
+    run->exit_code = cursor_u32(cursor);
+    run->signal = cursor_u32(cursor);
+    uint8_t changes = cursor_u8(cursor);
+    uint8_t enabled = cursor_u8(cursor);
+    run->changes = changes == 1;
+    run->enabled = enabled == 1;
+    run->enabled_at = cursor_u32(cursor);
+    for (size_t i = 0; i < 3; i++) {
+        texts[i] = take_text(cursor);
+    }
+    run->task = texts[0];
+    run->text = texts[1];
+    run->config = texts[2];
+    size_t len = 0;
+    const uint8_t *draft = cursor_blob(cursor, SNAPSHOT_RECORD_MAX, &len);
+    run->draft = draft != NULL ? (const char *)draft : "";
+    run->draft_len = (uint32_t)len;
+    if (changes > 1 || enabled > 1) {
+        cursor_fail(cursor);
+    }
+}
+
+static const char *decode_run(struct snapshot_decoder *decoder, struct cursor *cursor)
+{
+    struct run run = {0};
+    char *texts[3];
+    take_run(cursor, &run, texts);
+    bool sound = cursor_done(cursor) && decoder->level >= REGISTRY_RUN_LEVEL &&
+                 run.id > decoder->order && run_sound(&run) &&
+                 run.revision < decoder->next && run.task_created < decoder->next &&
+                 registry_restore_run(decoder->registry, &run);
+    decoder->order = run.id;
+    for (size_t i = 0; i < 3; i++) {
+        mem_free(texts[i]);
+    }
+    return sound ? NULL : "a damaged run, or out of order";
+}
+
+static const char *decode_due(struct snapshot_decoder *decoder, struct cursor *cursor)
+{
+    struct moment mark = {.task = cursor_u64(cursor)};
+    mark.at_ms = cursor_u64(cursor);
+    mark.until_ms = cursor_u64(cursor);
+    mark.cause = cursor_u8(cursor);
+    if (!cursor_done(cursor) || decoder->level < REGISTRY_RUN_LEVEL ||
+        mark.task <= decoder->order || mark.cause < RUN_CAUSE_CLIENT ||
+        mark.cause > RUN_CAUSE_FAILOVER || mark.at_ms > mark.until_ms ||
+        !registry_restore_due(decoder->registry, &mark)) {
+        return "a damaged due mark, or out of order";
+    }
+    decoder->order = mark.task;
+    return NULL;
+}
+
+static const char *decode_fire(struct snapshot_decoder *decoder, struct cursor *cursor)
+{
+    struct moment fire = {.task = cursor_u64(cursor)};
+    fire.at_ms = cursor_u64(cursor);
+    if (!cursor_done(cursor) || decoder->level < REGISTRY_RUN_LEVEL ||
+        fire.task <= decoder->order || fire.at_ms == 0 ||
+        !registry_restore_fire(decoder->registry, &fire)) {
+        return "a damaged next fire, or out of order";
+    }
+    decoder->order = fire.task;
+    return NULL;
+}
+
 static const char *decode_end(struct snapshot_decoder *decoder, struct cursor *cursor)
 {
     uint64_t count = cursor_u64(cursor);
@@ -508,6 +678,12 @@ static const char *decode_record(struct snapshot_decoder *decoder, uint8_t kind,
         return decode_event(decoder, cursor);
     case RECORD_KEY:
         return decode_key(decoder, cursor);
+    case RECORD_RUN:
+        return decode_run(decoder, cursor);
+    case RECORD_DUE:
+        return decode_due(decoder, cursor);
+    case RECORD_FIRE:
+        return decode_fire(decoder, cursor);
     case RECORD_END:
         return decode_end(decoder, cursor);
     default: /* a byte from outside */

@@ -68,9 +68,11 @@ static void status_put_last(struct stream_source *source, struct buf *out)
     bool more = page->shown > 0;
     page->left = 1;
     if (page->paged && task != NULL &&
-        page_step(page, task, status_json_matches(task, &walk->filter)) == PAGE_SHOW) {
+        page_step(page, task,
+                  status_json_matches(source->frozen, task, &walk->filter)) ==
+            PAGE_SHOW) {
         buf_put(out, ",", more ? 1 : 0);
-        status_json_put_entry(out, task, &walk->filter);
+        status_json_put_entry(out, source->frozen, task, &walk->filter);
     }
 }
 
@@ -86,12 +88,12 @@ static enum stream_step status_next(struct stream_source *source, struct buf *ou
     struct page *page = walk->page;
     const struct task *task = registry_task_next(&source->cursor);
     bool fits = task != NULL && !is_token_name(page, task) &&
-                status_json_matches(task, &walk->filter);
+                status_json_matches(source->frozen, task, &walk->filter);
     switch (page_step(page, task, fits)) {
     case PAGE_SKIP:
         return STREAM_SKIPPED;
     case PAGE_SHOW:
-        status_json_put_entry(out, task, &walk->filter);
+        status_json_put_entry(out, source->frozen, task, &walk->filter);
         return STREAM_ITEM;
     case PAGE_END:
         break;
@@ -132,7 +134,7 @@ void cts_status_task(struct call *call)
     }
     struct buf body;
     buf_init(&body);
-    status_json_put_one(&body, task, &filter);
+    status_json_put_one(&body, call_registry(call), task, &filter);
     reply_json(call, 200, &body);
 }
 

@@ -20,7 +20,7 @@
 
 #define REPLY_TASK_BYTES 1024 /* most tasks fit, with what stands around them */
 
-enum run_mode { RUN_NONE, RUN_NOW, RUN_INSPECT };
+enum run_mode { MODE_NONE, MODE_NOW, MODE_INSPECT };
 
 /* Runs do not exist in this build: said only after everything else was judged. */
 static void reply_no_runs(struct call *call, enum run_mode mode)
@@ -29,7 +29,7 @@ static void reply_no_runs(struct call *call, enum run_mode mode)
         call, 501, "unsupported",
         "run=%s is not supported by this version of muster: it keeps and "
         "replicates tasks and does not run them. Send the request without 'run'",
-        mode == RUN_NOW ? "now" : "inspect");
+        mode == MODE_NOW ? "now" : "inspect");
 }
 
 /* {"request_id":U,"task":T} */
@@ -234,7 +234,7 @@ static void task_job_start(struct call *call, enum run_mode mode,
 static bool post_run_mode(struct call *call, enum run_mode *mode)
 {
     const char *values[CALL_QUERY_MAX];
-    *mode = RUN_NONE;
+    *mode = MODE_NONE;
     if (call_query(call, "run", values, CALL_QUERY_MAX) == 0) {
         return true;
     }
@@ -245,9 +245,9 @@ static bool post_run_mode(struct call *call, enum run_mode *mode)
         return false;
     }
     if (strcmp(values[0], "now") == 0) {
-        *mode = RUN_NOW;
+        *mode = MODE_NOW;
     } else if (strcmp(values[0], "inspect") == 0) {
-        *mode = RUN_INSPECT;
+        *mode = MODE_INSPECT;
     } else {
         reply_error(call, 400, NULL,
                     "parameter \"run\" in query has an error: value is not one of the "
@@ -323,7 +323,7 @@ static void task_create_parsed(struct task_job *job)
         error_not_leader(call);
         return;
     }
-    if (job->rv == 0 && job->mode == RUN_NONE) {
+    if (job->rv == 0 && job->mode == MODE_NONE) {
         task_create(call, &job->json.draft);
         return;
     }
@@ -345,7 +345,7 @@ static void task_create_parse(struct task_job *job)
 
 void cts_task_create(struct call *call)
 {
-    enum run_mode mode = RUN_NONE;
+    enum run_mode mode = MODE_NONE;
     if (!post_run_mode(call, &mode) || !content_type_json(call) || !terms_read(call)) {
         return;
     }
@@ -399,7 +399,7 @@ static void task_put_parsed(struct task_job *job)
         error_reply(call, &job->err);
     } else if (!call_writable(call)) {
         error_not_leader(call);
-    } else if (job->mode != RUN_NONE) {
+    } else if (job->mode != MODE_NONE) {
         reply_no_runs(call, job->mode);
     } else {
         task_put(call, &job->json);
@@ -408,7 +408,7 @@ static void task_put_parsed(struct task_job *job)
 
 void cts_task_put(struct call *call)
 {
-    enum run_mode mode = RUN_NONE;
+    enum run_mode mode = MODE_NONE;
     if (!post_run_mode(call, &mode) || !content_type_json(call) || !terms_read(call)) {
         return;
     }
@@ -425,7 +425,7 @@ static bool patch_run_mode(struct call *call, enum run_mode *mode)
 {
     const char *values[CALL_QUERY_MAX];
     size_t count = call_query(call, "run", values, CALL_QUERY_MAX);
-    *mode = RUN_NONE;
+    *mode = MODE_NONE;
     if (count == 0) {
         return true;
     }
@@ -443,9 +443,9 @@ static bool patch_run_mode(struct call *call, enum run_mode *mode)
         return false;
     }
     if (strcasecmp(values[0], "now") == 0) {
-        *mode = RUN_NOW;
+        *mode = MODE_NOW;
     } else if (strcasecmp(values[0], "inspect") == 0) {
-        *mode = RUN_INSPECT;
+        *mode = MODE_INSPECT;
     } else {
         char *lower = mem_strdup(values[0]);
         h2o_strtolower(lower, strlen(lower));
@@ -500,7 +500,7 @@ static void task_patch_parsed(struct task_job *job)
         error_reply(call, &job->err);
         return;
     }
-    if (job->mode == RUN_NONE) {
+    if (job->mode == MODE_NONE) {
         task_enable(call, job->enabled);
         return;
     }
@@ -592,7 +592,7 @@ static void task_merge_parsed(struct task_job *job)
     merge->err = job->err;
     if (job->rv != 0 && job->json.name == NULL) {
         error_reply(call, &job->err);
-    } else if (job->rv == 0 && merge->base != 0 && merge->mode != RUN_NONE) {
+    } else if (job->rv == 0 && merge->base != 0 && merge->mode != MODE_NONE) {
         reply_no_runs(call, merge->mode);
     } else {
         task_merge(call, &job->json.draft);
@@ -631,7 +631,7 @@ static bool patch_merges(const struct call *call)
 
 void cts_task_patch(struct call *call)
 {
-    enum run_mode mode = RUN_NONE;
+    enum run_mode mode = MODE_NONE;
     if (!patch_run_mode(call, &mode) || !terms_read(call)) {
         return;
     }

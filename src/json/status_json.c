@@ -5,6 +5,8 @@
 #include <strings.h>
 
 #include "json/jsontext.h"
+#include "registry/run_event.h"
+#include "text/jsonpiece.h"
 
 static const char *const status_names[] = {
     [TASK_STATUS_SUCCESSFUL] = "successful",
@@ -102,17 +104,19 @@ void status_json_put_overall(struct buf *out, const struct registry *registry)
 {
     size_t all = registry_task_count(registry);
     size_t enabled = registry_task_enabled_count(registry);
-    buf_printf(
-        out,
-        "{\"task_summary\":{\"status\":{\"successful\":0,\"errored\":0,"
-        "\"critical\":0,\"unknown\":%zu},\"enabled\":{\"true\":%zu,\"false\":%zu}}}",
-        all, enabled, all - enabled);
+    buf_put_literal(out, "{\"task_summary\":{\"status\":{");
+    for (int status = 0; status < TASK_STATUS_COUNT; status++) {
+        buf_printf(out, "%s\"%s\":%zu", status > 0 ? "," : "", status_names[status],
+                   registry_status_count(registry, (enum task_status)status));
+    }
+    buf_printf(out, "},\"enabled\":{\"true\":%zu,\"false\":%zu}}}", enabled,
+               all - enabled);
 }
 
-bool status_json_matches(const struct task *task, const struct status_filter *filter)
+bool status_json_matches(const struct registry *registry, const struct task *task,
+                         const struct status_filter *filter)
 {
-    (void)task; /* whatever it is, nothing has run */
-    return !filter->by_status || filter->status == TASK_STATUS_UNKNOWN;
+    return !filter->by_status || filter->status == registry_task_status(registry, task);
 }
 
 /* The names of the services the task watches or is given: the list of its condition,
@@ -146,31 +150,115 @@ static void put_list(struct buf *out, const char *list, size_t len)
     }
 }
 
-void status_json_put_entry(struct buf *out, const struct task *task,
-                           const struct status_filter *filter)
+/* Without events: what the task says. */
+static void put_task_lists(struct buf *out, const struct task *task)
 {
-    (void)filter; /* there are no events to include */
     size_t len;
+    const char *list = jsontext_member(task->text, task->text_len, "providers", &len);
+    buf_put_literal(out, ",\"providers\":");
+    put_list(out, list, len);
+    list = find_services(task, &len);
+    buf_put_literal(out, ",\"services\":");
+    put_list(out, list, len);
+}
+
+/* Is the item in the list that was begun at `start`? */
+static bool is_listed(const struct buf *out, size_t start, const char *item, size_t len)
+{
+    size_t at = 0;
+    size_t other_len = 0;
+    const char *list = (const char *)out->data + start;
+    const char *other = NULL;
+    while ((other = jsonpiece_item(list, out->len - start, &at, &other_len)) != NULL) {
+        if (other_len == len && memcmp(other, item, len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The union of that list over all events, in the order in which they come. */
+static void put_event_list(struct buf *out, const struct registry *registry,
+                           const struct task *task, const char *key)
+{
+    struct map_cursor cursor;
+    const struct run *run = NULL;
+    jsontext_put_key(out, key);
+    size_t start = out->len;
+    buf_put_u8(out, '[');
+    registry_task_event_seek(registry, task, &cursor);
+    while ((run = registry_task_event_next(&cursor, task)) != NULL) {
+        size_t list_len = 0;
+        size_t at = 0;
+        size_t len = 0;
+        const char *item = NULL;
+        const char *list =
+            jsonpiece_member(run->config, strlen(run->config), key, &list_len);
+        while (list != NULL &&
+               (item = jsonpiece_item(list, list_len, &at, &len)) != NULL) {
+            if (!is_listed(out, start, item, len)) {
+                buf_put(out, ",", out->len - start > 1 ? 1 : 0);
+                buf_put(out, item, len);
+            }
+        }
+    }
+    buf_put_u8(out, ']');
+}
+
+/* Newest first. */
+static void put_events(struct buf *out, const struct registry *registry,
+                       const struct task *task)
+{
+    struct map_cursor cursor;
+    const struct run *run = NULL;
+    bool first = true;
+    buf_put_literal(out, ",\"events\":[");
+    registry_task_event_seek(registry, task, &cursor);
+    while ((run = registry_task_event_next(&cursor, task)) != NULL) {
+        buf_put(out, ",", first ? 0 : 1);
+        buf_put_u8(out, '{');
+        run_event_put_cts(out, run);
+        buf_put_u8(out, '}');
+        first = false;
+    }
+    buf_put_u8(out, ']');
+}
+
+void status_json_put_entry(struct buf *out, const struct registry *registry,
+                           const struct task *task, const struct status_filter *filter)
+{
+    enum task_status status = registry_task_status(registry, task);
     jsontext_put_string(out, task->name, task->name_len);
     buf_printf(out, ":{\"task_name\":");
     jsontext_put_string(out, task->name, task->name_len);
-    buf_printf(
-        out, ",\"status\":\"%s\",\"enabled\":", task_status_name(TASK_STATUS_UNKNOWN));
+    buf_printf(out, ",\"status\":\"%s\",\"enabled\":", task_status_name(status));
     jsontext_put_bool(out, task->enabled);
-    buf_printf(out, ",\"events_url\":\"\",\"providers\":");
-    const char *list = jsontext_member(task->text, task->text_len, "providers", &len);
-    put_list(out, list, len);
-    buf_printf(out, ",\"services\":");
-    list = find_services(task, &len);
-    put_list(out, list, len);
+    if (status == TASK_STATUS_UNKNOWN) {
+        buf_put_literal(out, ",\"events_url\":\"\"");
+        put_task_lists(out, task);
+    } else {
+        buf_printf(out, ",\"events_url\":\"/v1/status/tasks/%s?include=events\"",
+                   task->name);
+        if (filter->include_events) {
+            put_events(out, registry, task);
+        }
+        put_event_list(out, registry, task, "providers");
+        put_event_list(out, registry, task, "services");
+    }
+    if (task->deleting) {
+        buf_put_literal(out, ",\"deleting\":true");
+    }
     buf_put_u8(out, '}');
 }
 
-void status_json_put_one(struct buf *out, const struct task *task,
-                         const struct status_filter *filter)
+void status_json_put_one(struct buf *out, const struct registry *registry,
+                         const struct task *task, const struct status_filter *filter)
 {
     buf_put_u8(out, '{');
-    status_json_put_entry(out, task, filter);
+    if (status_json_matches(registry, task, filter) ||
+        registry_task_status(registry, task) == TASK_STATUS_UNKNOWN) {
+        status_json_put_entry(out, registry, task, filter);
+    }
     buf_put_u8(out, '}');
 }
 
@@ -183,14 +271,14 @@ void status_json_put_all(struct buf *out, const struct registry *registry,
     bool first = true;
     for (const struct task *task = registry_task_next(&cursor); task != NULL;
          task = registry_task_next(&cursor)) {
-        if (!status_json_matches(task, filter)) {
+        if (!status_json_matches(registry, task, filter)) {
             continue;
         }
         if (!first) {
             buf_put_u8(out, ',');
         }
         first = false;
-        status_json_put_entry(out, task, filter);
+        status_json_put_entry(out, registry, task, filter);
     }
     buf_put_u8(out, '}');
 }

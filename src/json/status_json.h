@@ -2,8 +2,8 @@
 /* Task statuses → JSON, as GET /v1/status and /v1/status/tasks answer
  * (spec/cts.md 1.10, 1.11, 3.3).
  *
- * A task's status is made of the ends of its runs. The registry holds no runs, so each
- * task's status is unknown and its events_url empty. */
+ * A task's status is made of the ends of its runs that the registry keeps. One that is
+ * being deleted, once its run has ended, says so: "deleting":true. */
 #ifndef JSON_STATUS_JSON_H
 #define JSON_STATUS_JSON_H
 
@@ -13,13 +13,6 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "registry/registry.h"
-
-enum task_status {
-    TASK_STATUS_SUCCESSFUL,
-    TASK_STATUS_ERRORED,
-    TASK_STATUS_CRITICAL,
-    TASK_STATUS_UNKNOWN,
-};
 
 const char *task_status_name(enum task_status status); /* "unknown" */
 
@@ -45,16 +38,17 @@ int status_json_filter(const struct status_param *status,
 void status_json_put_overall(struct buf *out, const struct registry *registry);
 
 /* Whether the map of all tasks shows this one. */
-bool status_json_matches(const struct task *task, const struct status_filter *filter);
+bool status_json_matches(const struct registry *registry, const struct task *task,
+                         const struct status_filter *filter);
 
 /* Append `"name":{…}`, one entry of the map; the caller puts braces and commas. */
-void status_json_put_entry(struct buf *out, const struct task *task,
-                           const struct status_filter *filter);
+void status_json_put_entry(struct buf *out, const struct registry *registry,
+                           const struct task *task, const struct status_filter *filter);
 
 /* Append {"name":{…}}: the answer for one task. A task without events is shown whatever
- * the status asked for. */
-void status_json_put_one(struct buf *out, const struct task *task,
-                         const struct status_filter *filter);
+ * the status asked for; one with another status is not: {}. */
+void status_json_put_one(struct buf *out, const struct registry *registry,
+                         const struct task *task, const struct status_filter *filter);
 
 /* Append the map of all tasks that match, in creation order, in one go. For registries
  * too big for one turn of the loop, walk the tasks and put the entries. */

@@ -23,6 +23,9 @@ enum digest_kind {
     DIGEST_STATE = 5,
     DIGEST_LEVEL = 6,
     DIGEST_KEY = 7,
+    DIGEST_RUN = 8,
+    DIGEST_DUE = 9,
+    DIGEST_FIRE = 10,
 };
 
 /* What is counted: the item's numbers, in an order that is always the same, and its

@@ -8,20 +8,8 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/plant.h"
+#include "registry/registry_inside.h"
 #include "registry/task_diff.h"
-
-struct registry {
-    struct map tasks;   /* by name */
-    struct map created; /* the same tasks, by the sequence of their creation */
-    struct map members; /* by id */
-    struct settings settings;
-    struct event_log events;
-    struct key_table keys;
-    uint64_t clock_ms;
-    uint32_t level;
-    size_t enabled_count;
-    struct digest digest; /* of tasks, members and settings */
-};
 
 #define KEY_BYTES 8
 
@@ -67,11 +55,11 @@ static void task_digest(struct registry *registry, digest_fn *apply,
                         const struct task *task)
 {
     uint64_t numbers[] = {task->created, task->revision, task->enabled,
-                          task->enabled_at};
+                          task->enabled_at, 1};
     struct digest_item item = {
         .kind = DIGEST_TASK,
         .numbers = numbers,
-        .number_count = 4,
+        .number_count = task->deleting ? 5 : 4,
         .content = task->name,
         .len = (size_t)task->name_len + 1 + task->text_len,
     };
@@ -93,22 +81,6 @@ static void member_digest(struct registry *registry, digest_fn *apply,
     apply(&registry->digest, &item);
 }
 
-/* One at its default counts as nothing: a build with more settings has the same digest.
- */
-static void setting_digest(struct registry *registry, digest_fn *apply,
-                           enum setting setting)
-{
-    uint64_t numbers[] = {(uint64_t)setting, registry->settings.value[setting]};
-    struct digest_item item = {
-        .kind = DIGEST_SETTING,
-        .numbers = numbers,
-        .number_count = 2,
-    };
-    if (numbers[1] != setting_default(setting)) {
-        apply(&registry->digest, &item);
-    }
-}
-
 /* --- life
  * ------------------------------------------------------------------------------------
  */
@@ -122,6 +94,9 @@ struct registry *registry_new(void)
     map_init(&registry->members, &member_map);
     event_log_init(&registry->events, 1);
     key_table_init(&registry->keys);
+    run_table_init(&registry->runs);
+    moment_table_init(&registry->due, DIGEST_DUE);
+    moment_table_init(&registry->fires, DIGEST_FIRE);
     settings_init(&registry->settings);
     return registry;
 }
@@ -136,6 +111,9 @@ void registry_free(struct registry *registry)
     map_close(&registry->members);
     event_log_close(&registry->events);
     key_table_close(&registry->keys);
+    run_table_close(&registry->runs);
+    moment_table_close(&registry->due);
+    moment_table_close(&registry->fires);
     mem_free(registry);
 }
 
@@ -148,6 +126,9 @@ const struct registry *registry_freeze(const struct registry *registry)
     frozen->members = map_ref(&registry->members);
     frozen->events = event_log_ref(&registry->events);
     frozen->keys = key_table_ref(&registry->keys);
+    frozen->runs = run_table_ref(&registry->runs);
+    frozen->due = moment_table_ref(&registry->due);
+    frozen->fires = moment_table_ref(&registry->fires);
     return frozen;
 }
 
@@ -178,12 +159,15 @@ uint32_t registry_level(const struct registry *registry)
 
 struct digest registry_digest(const struct registry *registry)
 {
-    struct digest digest = {
-        .low = registry->digest.low + registry->events.digest.low +
-               registry->keys.digest.low,
-        .high = registry->digest.high + registry->events.digest.high +
-                registry->keys.digest.high,
+    const struct digest parts[] = {
+        registry->events.digest, registry->keys.digest,  registry->runs.digest,
+        registry->due.digest,    registry->fires.digest,
     };
+    struct digest digest = registry->digest;
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        digest.low += parts[i].low;
+        digest.high += parts[i].high;
+    }
     uint64_t numbers[] = {registry->events.first, registry->events.next,
                           registry->clock_ms};
     struct digest_item item = {
@@ -207,11 +191,6 @@ struct digest registry_digest(const struct registry *registry)
 const struct event_log *registry_events(const struct registry *registry)
 {
     return &registry->events;
-}
-
-uint64_t registry_setting(const struct registry *registry, enum setting setting)
-{
-    return registry->settings.value[setting];
 }
 
 const struct task *registry_task(const struct registry *registry, const char *name,
@@ -269,14 +248,13 @@ const struct member *registry_member_next(struct map_cursor *cursor)
  * -------------------------------------------------------------------------------------
  */
 
-/* The number the next event will get: known before the noun that carries it is made. */
-static uint64_t registry_next(const struct registry *registry)
+uint64_t registry_next(const struct registry *registry)
 {
     return registry->events.next;
 }
 
-static void registry_event(struct registry *registry, const struct change *change,
-                           enum event_type type, const char *task, const char *data)
+void registry_event(struct registry *registry, const struct change *change,
+                    enum event_type type, const char *task, const char *data)
 {
     if (PLANTED(DROP_EVENT) && type == EVENT_TASK_DISABLED) {
         return;
@@ -294,10 +272,8 @@ static void registry_event(struct registry *registry, const struct change *chang
                      registry->settings.value[SETTING_EVENTS_MAX_BYTES]);
 }
 
-/* Put a task in the place of the one it replaces; NULL: it is new. Takes the reference.
- */
-static void registry_put_task(struct registry *registry, const struct task *old,
-                              struct task *task)
+void registry_put_task(struct registry *registry, const struct task *old,
+                       struct task *task)
 {
     uint8_t key[KEY_BYTES];
     key_of(task->created, key);
@@ -362,20 +338,27 @@ void registry_level_set(struct registry *registry, uint32_t level)
     }
 }
 
+void registry_add_task(struct registry *registry, const struct change *change,
+                       const struct task_draft *draft)
+{
+    uint64_t next = registry_next(registry);
+    struct task *task = task_new(draft, next, next);
+    registry_event(registry, change, EVENT_TASK_CREATED, task->name,
+                   task->enabled ? "{\"enabled\":true}" : "{\"enabled\":false}");
+    registry_put_task(registry, NULL, task);
+}
+
 int registry_task_create(struct registry *registry, const struct change *change,
                          const struct task_draft *draft)
 {
     if (!task_draft_sound(draft)) {
         return ERR_INVALID;
     }
-    if (registry_task(registry, draft->name, draft->name_len) != NULL) {
+    if (registry_task(registry, draft->name, draft->name_len) != NULL ||
+        registry_live_run(registry, draft->name, draft->name_len) != NULL) {
         return ERR_EXISTS;
     }
-    uint64_t next = registry_next(registry);
-    struct task *task = task_new(draft, next, next);
-    registry_event(registry, change, EVENT_TASK_CREATED, task->name,
-                   task->enabled ? "{\"enabled\":true}" : "{\"enabled\":false}");
-    registry_put_task(registry, NULL, task);
+    registry_add_task(registry, change, draft);
     return 0;
 }
 
@@ -383,25 +366,49 @@ int registry_task_enable(struct registry *registry, const struct change *change,
                          const char *name, size_t name_len, bool enabled)
 {
     const struct task *old = registry_task(registry, name, name_len);
-    if (old == NULL) {
-        return ERR_NOT_FOUND;
+    if (old == NULL || old->deleting) {
+        return old == NULL ? ERR_NOT_FOUND : ERR_CONFLICT;
     }
     if (old->enabled == enabled) {
         return 0;
     }
-    struct task_draft draft = {
-        .name = old->name,
-        .name_len = old->name_len,
-        .text = old->text,
-        .text_len = old->text_len,
-        .enabled_at = old->enabled_at,
-        .enabled = enabled,
-    };
+    struct task_draft draft = task_draft_of(old);
+    draft.enabled = enabled;
     struct task *task = task_new(&draft, old->created, registry_next(registry));
     registry_event(registry, change, enabled ? EVENT_TASK_ENABLED : EVENT_TASK_DISABLED,
                    task->name, "{}");
     registry_put_task(registry, old, task);
+    if (!enabled) {
+        registry_drop_due(registry, task);
+    }
     return 0;
+}
+
+void registry_remove_task(struct registry *registry, const struct change *change,
+                          const struct task *task)
+{
+    uint8_t key[KEY_BYTES];
+    key_of(task->created, key);
+    registry_count_status(registry, task, false);
+    registry_drop_due(registry, task);
+    registry_drop_fire(registry, task);
+    task_digest(registry, digest_remove, task);
+    registry->enabled_count -= task->enabled;
+    registry_event(registry, change, EVENT_TASK_DELETED, task->name, "{}");
+    map_delete(&registry->tasks, task->name, task->name_len);
+    map_delete(&registry->created, key, sizeof key); /* last: it may be the last one */
+}
+
+void registry_mark_deleting(struct registry *registry, const struct change *change,
+                            const struct task *task)
+{
+    struct task_draft draft = task_draft_of(task);
+    struct task *marked = task_new(&draft, task->created, registry_next(registry));
+    marked->deleting = true;
+    registry_event(registry, change, EVENT_TASK_DELETING, marked->name, "{}");
+    registry_drop_due(registry, marked);
+    registry_drop_fire(registry, marked);
+    registry_put_task(registry, task, marked);
 }
 
 int registry_task_delete(struct registry *registry, const struct change *change,
@@ -411,13 +418,11 @@ int registry_task_delete(struct registry *registry, const struct change *change,
     if (old == NULL) {
         return ERR_NOT_FOUND;
     }
-    uint8_t key[KEY_BYTES];
-    key_of(old->created, key);
-    task_digest(registry, digest_remove, old);
-    registry->enabled_count -= old->enabled;
-    registry_event(registry, change, EVENT_TASK_DELETED, old->name, "{}");
-    map_delete(&registry->tasks, name, name_len);
-    map_delete(&registry->created, key, sizeof key);
+    if (registry_live_run(registry, name, name_len) == NULL) {
+        registry_remove_task(registry, change, old);
+    } else if (!old->deleting) {
+        registry_mark_deleting(registry, change, old);
+    }
     return 0;
 }
 
@@ -448,7 +453,8 @@ static void registry_replace_task(struct registry *registry,
                                   const struct change *change, const struct task *old,
                                   const struct task_draft *draft)
 {
-    if (old->enabled == draft->enabled && task_text_equal(old, draft)) {
+    bool same_text = task_text_equal(old, draft);
+    if (old->enabled == draft->enabled && same_text) {
         return;
     }
     struct buf data;
@@ -459,6 +465,12 @@ static void registry_replace_task(struct registry *registry,
     registry_event(registry, change, EVENT_TASK_UPDATED, task->name,
                    (const char *)data.data);
     registry_put_task(registry, old, task);
+    if (!same_text) {
+        registry_drop_fire(registry, task); /* it may have another schedule */
+    }
+    if (!task->enabled) {
+        registry_drop_due(registry, task);
+    }
     buf_close(&data);
 }
 
@@ -473,6 +485,9 @@ int registry_task_put(struct registry *registry, const struct change *change,
     int refused = task_match_check(match, old);
     if (refused != 0 || old == NULL) {
         return refused != 0 ? refused : registry_task_create(registry, change, draft);
+    }
+    if (old->deleting) {
+        return ERR_CONFLICT;
     }
     struct task_draft settled = *draft;
     settled.enabled = keep_enabled ? old->enabled : draft->enabled;
@@ -492,14 +507,14 @@ int registry_task_merge(struct registry *registry, const struct change *change,
     if (refused != 0 || old == NULL) {
         return refused != 0 ? refused : ERR_NOT_FOUND;
     }
-    if (old->revision != base && !PLANTED(LOST_UPDATE)) {
+    if (old->deleting || (old->revision != base && !PLANTED(LOST_UPDATE))) {
         return ERR_CONFLICT;
     }
     registry_replace_task(registry, change, old, draft);
     return 0;
 }
 
-/* --- members and settings
+/* --- members
  * ---------------------------------------------------------------------- */
 
 /* {"id":"…","name":"…"}, with `more` before its end: the name of a member has been
@@ -613,70 +628,6 @@ int registry_member_delete(struct registry *registry, const struct change *chang
     return 0;
 }
 
-int registry_setting_set(struct registry *registry, const struct change *change,
-                         const char *name, size_t name_len, uint64_t value)
-{
-    enum setting setting = setting_find(name, name_len);
-    /* below its level, what a node that does not know it says */
-    if (setting == SETTING_COUNT || setting_level(setting) > registry->level) {
-        return ERR_NOT_FOUND;
-    }
-    if (value < setting_min(setting) || value > setting_max(setting)) {
-        return ERR_INVALID;
-    }
-    if (registry->settings.value[setting] == value) {
-        return 0;
-    }
-    char *data = mem_printf("{\"name\":\"%s\",\"value\":%" PRIu64 "}",
-                            setting_name(setting), value);
-    registry_restore_setting(registry, setting, value);
-    registry_event(registry, change, EVENT_SETTING_CHANGED, "", data);
-    mem_free(data);
-    return 0;
-}
-
-/* All that could be wrong, before anything is changed. */
-static int settings_judge(const struct registry *registry,
-                          const struct setting_value *values, size_t count)
-{
-    bool seen[SETTING_COUNT] = {false};
-    for (size_t i = 0; i < count; i++) {
-        enum setting setting = values[i].setting;
-        if (setting == SETTING_COUNT || setting_level(setting) > registry->level) {
-            return ERR_NOT_FOUND;
-        }
-        if (seen[setting] || !setting_is_open(setting) ||
-            values[i].value < setting_min(setting) ||
-            values[i].value > setting_max(setting)) {
-            return ERR_INVALID;
-        }
-        seen[setting] = true;
-    }
-    return 0;
-}
-
-/* The events come after all the changes: their own retention is the new one. */
-int registry_settings_set(struct registry *registry, const struct change *change,
-                          const struct setting_value *values, size_t count)
-{
-    struct settings old = registry->settings;
-    int refused = settings_judge(registry, values, count);
-    for (size_t i = 0; refused == 0 && i < count; i++) {
-        registry_restore_setting(registry, values[i].setting, values[i].value);
-    }
-    for (size_t i = 0; i < SETTING_COUNT; i++) {
-        uint64_t value = registry->settings.value[i];
-        if (value != old.value[i]) {
-            char *data = mem_printf("{\"name\":\"%s\",\"from\":%" PRIu64
-                                    ",\"value\":%" PRIu64 "}",
-                                    setting_name((enum setting)i), old.value[i], value);
-            registry_event(registry, change, EVENT_SETTING_CHANGED, "", data);
-            mem_free(data);
-        }
-    }
-    return refused;
-}
-
 static void registry_drop_members(struct registry *registry)
 {
     struct map_cursor cursor;
@@ -701,6 +652,7 @@ int registry_recover(struct registry *registry, const struct change *change)
     char *data = mem_printf("{\"after\":%" PRIu64 "}", next - 1);
     registry_event(registry, change, EVENT_CLUSTER_RECOVERED, "", data);
     mem_free(data);
+    registry_lose_runs(registry, change);
     return 0;
 }
 
@@ -712,19 +664,13 @@ void registry_restore_clock(struct registry *registry, uint64_t clock_ms)
     registry->clock_ms = clock_ms;
 }
 
-void registry_restore_setting(struct registry *registry, enum setting setting,
-                              uint64_t value)
-{
-    setting_digest(registry, digest_remove, setting);
-    registry->settings.value[setting] = value;
-    setting_digest(registry, digest_add, setting);
-}
-
 void registry_restore_task(struct registry *registry, const struct task_draft *draft,
-                           uint64_t created, uint64_t revision)
+                           uint64_t created, uint64_t revision, bool deleting)
 {
+    struct task *task = task_new(draft, created, revision);
+    task->deleting = deleting;
     registry_put_task(registry, registry_task(registry, draft->name, draft->name_len),
-                      task_new(draft, created, revision));
+                      task);
 }
 
 void registry_restore_member(struct registry *registry,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The replicated state, as a value that commands transform.
  *
- * Everything that apply reads or changes hangs under this one root: tasks, members,
- * settings, the event log, the sequence, the replicated clock. No clock, no chance, no
+ * Everything that apply reads or changes hangs under this one root: tasks, runs (their
+ * part of this is registry_run.h), members, settings, the event log, the sequence, the
+ * replicated clock. No clock, no chance, no
  * I/O, no configuration of its own: the same commands give the same bytes on every
  * node.
  *
@@ -25,6 +26,9 @@
 #include "registry/event_log.h"
 #include "registry/key_table.h"
 #include "registry/member.h"
+#include "registry/moment_table.h"
+#include "registry/registry_run.h"
+#include "registry/run_table.h"
 #include "registry/settings.h"
 #include "registry/task.h"
 
@@ -87,15 +91,19 @@ void registry_tick(struct registry *registry, uint64_t clock_ms);
 /* Raise the feature level; one that is not higher is ignored. Bookkeeping: no event. */
 void registry_level_set(struct registry *registry, uint32_t level);
 
-/* ERR_INVALID if task_draft_sound() says no, ERR_EXISTS if the name is taken. One
- * event, task.created. */
+/* ERR_INVALID if task_draft_sound() says no, ERR_EXISTS if the name is taken, by a task
+ * or by a live trial of one. One event, task.created. */
 int registry_task_create(struct registry *registry, const struct change *change,
                          const struct task_draft *draft);
-/* ERR_NOT_FOUND. One event, task.enabled or task.disabled; none (and the revision
- * stays) if it is so already. */
+/* ERR_NOT_FOUND; ERR_CONFLICT: it is being deleted. One event, task.enabled or
+ * task.disabled; none (and the revision stays) if it is so already. A disabled task is
+ * not due. */
 int registry_task_enable(struct registry *registry, const struct change *change,
                          const char *name, size_t name_len, bool enabled);
-/* ERR_NOT_FOUND. One event, task.deleted. */
+/* ERR_NOT_FOUND. One event: task.deleted, or, while it has a live run, task.deleting:
+ * it then goes when that has ended, with a task.deleted. None if it is deleting
+ * already.
+ */
 int registry_task_delete(struct registry *registry, const struct change *change,
                          const char *name, size_t name_len);
 /* The last two if `match` holds, else ERR_PRECONDITION (ERR_INVALID: there is no such
@@ -107,14 +115,15 @@ int registry_task_delete_if(struct registry *registry, const struct change *chan
                             const char *name, size_t name_len,
                             const struct task_match *match);
 /* Create the task, or put `draft` in its place, if `match` holds (else as above).
- * `keep_enabled`: one that is there stays enabled or not. One event, task.created or
- * task.updated; none (and the revision stays) if nothing differs. */
+ * `keep_enabled`: one that is there stays enabled or not. ERR_CONFLICT: it is being
+ * deleted. One event, task.created or task.updated; none (and the revision stays) if
+ * nothing differs. A task whose text changes has no next fire any more. */
 int registry_task_put(struct registry *registry, const struct change *change,
                       const struct task_draft *draft, bool keep_enabled,
                       const struct task_match *match);
 /* Put `draft`, which was made of the task of revision `base`, in its place.
  * ERR_NOT_FOUND; ERR_PRECONDITION if `match` does not hold (also of a task that is not
- * there); ERR_CONFLICT: it has another revision by now. */
+ * there); ERR_CONFLICT: it has another revision by now, or is being deleted. */
 int registry_task_merge(struct registry *registry, const struct change *change,
                         const struct task_draft *draft, uint64_t base,
                         const struct task_match *match);
@@ -164,7 +173,7 @@ void registry_restore_clock(struct registry *registry, uint64_t clock_ms);
 void registry_restore_setting(struct registry *registry, enum setting setting,
                               uint64_t value);
 void registry_restore_task(struct registry *registry, const struct task_draft *draft,
-                           uint64_t created, uint64_t revision);
+                           uint64_t created, uint64_t revision, bool deleting);
 void registry_restore_member(struct registry *registry,
                              const struct member_draft *draft, bool draining,
                              uint64_t revision);

@@ -39,7 +39,9 @@ const char *setting_name(enum setting setting)
 
 uint32_t setting_level(enum setting setting)
 {
-    return setting < SETTING_KEYS_MAX_COUNT ? 1 : 2;
+    return setting < SETTING_KEYS_MAX_COUNT   ? 1
+           : setting < SETTING_RUNS_MAX_COUNT ? 2
+                                              : 3;
 }
 
 uint64_t setting_default(enum setting setting)

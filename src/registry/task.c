@@ -51,6 +51,18 @@ struct task *task_new(const struct task_draft *draft, uint64_t created,
     return task;
 }
 
+struct task_draft task_draft_of(const struct task *task)
+{
+    return (struct task_draft){
+        .name = task->name,
+        .name_len = task->name_len,
+        .text = task->text,
+        .text_len = task->text_len,
+        .enabled_at = task->enabled_at,
+        .enabled = task->enabled,
+    };
+}
+
 struct task *task_ref(struct task *task)
 {
     assert(task->refs > 0 && task->refs < UINT32_MAX);

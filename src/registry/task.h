@@ -15,6 +15,7 @@
 struct task {
     uint32_t refs;
     bool enabled;
+    bool deleting;     /* it goes when its live run has ended */
     uint64_t created;  /* sequence of its creation: the list order */
     uint64_t revision; /* sequence of its last change */
     uint32_t name_len;
@@ -68,6 +69,8 @@ bool task_text_equal(const struct task *task, const struct task_draft *draft);
 /* Copies what it borrows; the draft is sound. One reference, the caller's. */
 struct task *task_new(const struct task_draft *draft, uint64_t created,
                       uint64_t revision);
+/* The draft that a task like this one is made of; borrows from it. */
+struct task_draft task_draft_of(const struct task *task);
 struct task *task_ref(struct task *task);
 void task_unref(struct task *task);
 

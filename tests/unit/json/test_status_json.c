@@ -97,10 +97,11 @@ static void one_status_is_shown_whatever_the_filter(void **state)
         "\"cts_user_defined_meta\":{\"names\":\"[\"}}}}}");
     const struct status_filter critical = {.by_status = true,
                                            .status = TASK_STATUS_CRITICAL};
-    assert_false(status_json_matches(task, &critical));
+    struct registry *registry = registry_new();
+    assert_false(status_json_matches(registry, task, &critical));
     struct buf out;
     buf_init(&out);
-    status_json_put_one(&out, task, &critical);
+    status_json_put_one(&out, registry, task, &critical);
     buf_put_u8(&out, '\0');
     assert_string_equal(
         (char *)out.data,
@@ -108,6 +109,7 @@ static void one_status_is_shown_whatever_the_filter(void **state)
         "false,\"events_url\":\"\",\"providers\":[\"p.x\",\"names\"],"
         "\"services\":[]}}");
     buf_close(&out);
+    registry_free(registry);
     task_unref(task);
 }
 

@@ -56,6 +56,27 @@ static uint32_t level_of(const struct bench_node *node)
     return registry_level(node_registry(node->node));
 }
 
+/* One with runs, which there are from level 3 on. */
+static int ask_run(struct bench_node *node, struct err *err)
+{
+    struct command command = {
+        .type = COMMAND_RUN_STOP, .request_id = text_of(""), .actor = text_of("")};
+    command.run_stop.run = 1; /* nothing's */
+    command.run_stop.stop = RUN_STOP_CANCEL;
+    decided = 0;
+    return propose_submit(node_propose(node->node), &command, note, NULL, err);
+}
+
+static bool all_at_three(struct cluster_bench *bench)
+{
+    for (size_t i = 0; i < BENCH_NODES; i++) {
+        if (bench->nodes[i].node != NULL && level_of(&bench->nodes[i]) != 3) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool all_at_two(struct cluster_bench *bench)
 {
     for (size_t i = 0; i < BENCH_NODES; i++) {
@@ -116,7 +137,7 @@ static void a_new_cluster_takes_the_newest_commands_from_its_first_moment(void *
     assert_true(bench_run_until(&bench, is_decided, 5000));
     assert_int_equal(last.code, 0);
     assert_int_equal(last.result.code, ERR_NOT_FOUND);
-    assert_int_equal(level_of(leader), 2);
+    assert_int_equal(level_of(leader), COMMAND_LEVEL);
     bench_close(&bench);
 }
 
@@ -168,6 +189,9 @@ static void a_member_that_was_never_heard_holds_all_back(void **state)
     struct cluster_bench bench;
     struct err err;
     bench_open(&bench);
+    for (size_t i = 0; i < BENCH_NODES; i++) {
+        bench.nodes[i].level = 2;
+    }
     bench_start(&bench.nodes[0]);
     bench_start(&bench.nodes[1]);
     struct bench_node *leader = leader_of(&bench);
@@ -177,6 +201,29 @@ static void a_member_that_was_never_heard_holds_all_back(void **state)
     assert_non_null(strstr(err.text, "because n3:1 has not been heard yet"));
     bench_start(&bench.nodes[2]);
     assert_true(bench_run_until(&bench, all_at_two, 20000));
+    bench_close(&bench);
+}
+
+/* From the level before runs to theirs, node by node. */
+static void runs_are_there_once_the_last_node_knows_them(void **state)
+{
+    (void)state;
+    struct cluster_bench bench;
+    start(&bench, 2, 2, 2);
+    assert_true(bench_run_until(&bench, all_at_two, 20000));
+    restart(&bench.nodes[0], 3);
+    assert_true(bench_run_until(&bench, bench_has_leader, 20000));
+    restart(&bench.nodes[1], 3);
+    bench_run(&bench, 5000);
+    assert_int_equal(ask_run(leader_of(&bench), NULL), ERR_LEVEL);
+    assert_int_equal(ask(leader_of(&bench), NULL), 0); /* of the second */
+    assert_true(bench_run_until(&bench, is_decided, 5000));
+    assert_true(all_at_two(&bench));
+    restart(&bench.nodes[2], 3);
+    assert_true(bench_run_until(&bench, all_at_three, 20000));
+    assert_int_equal(ask_run(leader_of(&bench), NULL), 0);
+    assert_true(bench_run_until(&bench, is_decided, 5000));
+    assert_int_equal(last.result.code, ERR_NOT_FOUND);
     bench_close(&bench);
 }
 
@@ -191,7 +238,7 @@ static void an_old_muster_does_not_apply_what_is_above_it(void **state)
     (void)state;
     struct cluster_bench bench;
     struct bench_node *third = &bench.nodes[2];
-    start(&bench, 0, 0, 0);
+    start(&bench, 2, 2, 2);
     leader_of(&bench);
     assert_true(bench_run_until(&bench, all_at_two, 20000));
     bench_run(&bench, 2000);
@@ -238,6 +285,7 @@ int main(void)
         cmocka_unit_test(what_is_held_before_the_leader_is_settled_is_taken_too),
         cmocka_unit_test(one_old_node_holds_all_back_and_is_named),
         cmocka_unit_test(a_member_that_was_never_heard_holds_all_back),
+        cmocka_unit_test(runs_are_there_once_the_last_node_knows_them),
         cmocka_unit_test(an_old_muster_does_not_apply_what_is_above_it),
         cmocka_unit_test(an_old_muster_is_refused_at_the_door_by_name),
     };

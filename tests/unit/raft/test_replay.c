@@ -466,6 +466,59 @@ static const char golden_values[] = "\x02\x00"
                                     "\x0b\x00\x00\x00task_events\x07\0\0\0\0\0\0\0"
                                     "\x09\x00\x00\x00ready_lag\xd0\x07\0\0\0\0\0\0";
 
+/* Those of runs. */
+static void golden_run_command(struct command *command)
+{
+    const uint64_t node = 0x0123456789abcdef;
+    switch ((int)command->type) {
+    case COMMAND_RUN_START:
+        command->run_start = (__typeof__(command->run_start)){
+            text_of("task_a"), 0, node, RUN_CAUSE_CLIENT, RUN_APPLY, 4000, 5000, 3};
+        break;
+    case COMMAND_RUN_TRIAL:
+        command->run_trial = (__typeof__(command->run_trial)){
+            text_of("task_b"),
+            text_of("{\"condition\":{},\"module\":\"t\"}"),
+            16,
+            true,
+            node,
+            RUN_TRIAL,
+            4000,
+            5000};
+        break;
+    case COMMAND_RUN_STARTED:
+        command->run_started =
+            (__typeof__(command->run_started)){4, node, 1700000000100};
+        break;
+    case COMMAND_RUN_STOP:
+        command->run_stop = (__typeof__(command->run_stop)){5, RUN_STOP_CANCEL};
+        break;
+    case COMMAND_RUN_END:
+        command->run_end = (__typeof__(command->run_end)){4,
+                                                          node,
+                                                          RUN_FAILED,
+                                                          3,
+                                                          9,
+                                                          true,
+                                                          1700000000100,
+                                                          1700000000200,
+                                                          text_of("no \"such\" file")};
+        break;
+    case COMMAND_RUN_LOST:
+        command->run_lost =
+            (__typeof__(command->run_lost)){5, node, text_of("n1 is silent")};
+        break;
+    case COMMAND_TASK_DUE:
+        command->task_due = (__typeof__(command->task_due)){
+            text_of("task_a"), 0, RUN_CAUSE_CHANGE, 5000, 20000};
+        break;
+    default:
+        command->task_fire = (__typeof__(command->task_fire)){text_of("task_a"), 1, 0,
+                                                              1700000060000, true};
+        break;
+    }
+}
+
 static struct command golden_command(enum command_type type)
 {
     struct command command = {
@@ -538,6 +591,16 @@ static struct command golden_command(enum command_type type)
         break;
     case COMMAND_LEVEL_SET:
         command.level_set.level = 2;
+        break;
+    case COMMAND_RUN_START:
+    case COMMAND_RUN_TRIAL:
+    case COMMAND_RUN_STARTED:
+    case COMMAND_RUN_STOP:
+    case COMMAND_RUN_END:
+    case COMMAND_RUN_LOST:
+    case COMMAND_TASK_DUE:
+    case COMMAND_TASK_FIRE:
+        golden_run_command(&command);
         break;
     }
     return command;

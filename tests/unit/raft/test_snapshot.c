@@ -60,6 +60,17 @@ static void put_head_2(uint32_t level, uint64_t first, uint64_t next)
     end();
 }
 
+static void put_head_3(uint64_t first, uint64_t next)
+{
+    begin(1);
+    buf_put_u32(&bytes, 3);
+    buf_put_u64(&bytes, 77);
+    buf_put_u64(&bytes, first);
+    buf_put_u64(&bytes, next);
+    buf_put_u32(&bytes, 3);
+    end();
+}
+
 static void put_setting(const char *name, uint64_t value)
 {
     begin(2);
@@ -101,6 +112,84 @@ static void put_task(const char *name, uint64_t created, uint64_t revision)
     buf_put_u32(&bytes, 16);
     buf_put_text(&bytes, name);
     buf_put_text(&bytes, TEXT);
+    end();
+}
+
+static void put_task_3(const char *name, uint64_t created, uint8_t deleting)
+{
+    begin(4);
+    buf_put_u64(&bytes, created);
+    buf_put_u64(&bytes, created);
+    buf_put_u8(&bytes, 1);
+    buf_put_u32(&bytes, 16);
+    buf_put_text(&bytes, name);
+    buf_put_text(&bytes, TEXT);
+    buf_put_u8(&bytes, deleting);
+    end();
+}
+
+/* A run as it stands in a record; what is left out is 0, or as in `run_row_of`. */
+struct run_row {
+    uint64_t id;
+    uint64_t task_created;
+    uint64_t revision;
+    uint8_t state;
+    uint8_t outcome;
+    uint8_t purpose;
+    uint8_t stop;
+    const char *task;
+    const char *draft;
+    uint64_t started_ms;
+    uint8_t no_cause;
+    uint8_t no_lease;
+    uint8_t bad_flag;
+};
+
+static void put_run(const struct run_row *row)
+{
+    begin(7);
+    buf_put_u64(&bytes, row->id);
+    buf_put_u64(&bytes, row->task_created);
+    buf_put_u64(&bytes, row->revision != 0 ? row->revision : row->id);
+    buf_put_u64(&bytes, 77); /* node */
+    buf_put_u8(&bytes, row->state);
+    buf_put_u8(&bytes, row->outcome);
+    buf_put_u8(&bytes, row->no_cause ? 0 : 1);
+    buf_put_u8(&bytes, row->purpose);
+    buf_put_u8(&bytes, row->stop);
+    buf_put_u32(&bytes, row->no_lease ? 0 : 4000);
+    buf_put_u32(&bytes, 5000);
+    buf_put_u32(&bytes, 3);
+    buf_put_u64(&bytes, 1000);
+    buf_put_u64(&bytes, row->started_ms);
+    buf_put_u64(&bytes, 0);
+    buf_put_u32(&bytes, 0);
+    buf_put_u32(&bytes, 0);
+    buf_put_u8(&bytes, row->bad_flag);
+    buf_put_u8(&bytes, row->draft != NULL ? 1 : 0);
+    buf_put_u32(&bytes, row->draft != NULL ? 16 : 0);
+    buf_put_text(&bytes, row->task);
+    buf_put_text(&bytes, "");
+    buf_put_text(&bytes, "{}");
+    buf_put_text(&bytes, row->draft != NULL ? row->draft : "");
+    end();
+}
+
+static void put_due(uint64_t task, uint64_t at_ms, uint64_t until_ms, uint8_t cause)
+{
+    begin(8);
+    buf_put_u64(&bytes, task);
+    buf_put_u64(&bytes, at_ms);
+    buf_put_u64(&bytes, until_ms);
+    buf_put_u8(&bytes, cause);
+    end();
+}
+
+static void put_fire(uint64_t task, uint64_t at_ms)
+{
+    begin(9);
+    buf_put_u64(&bytes, task);
+    buf_put_u64(&bytes, at_ms);
     end();
 }
 
@@ -251,8 +340,10 @@ static void one_of_the_second_level_tells_it_and_who_drains(void **state)
     assert_true(registry_member(registry, 2)->draining);
     registry_free(registry);
     start_anew();
-    put_head_2(3, 1, 1);
+    put_head_2(4, 1, 1);
     assert_refused(ERR_UNSUPPORTED, "upgrade it");
+    put_head_2(3, 1, 1); /* has a format of its own, as the first one */
+    assert_refused(ERR_CORRUPT, "a damaged head");
     put_head_2(1, 1, 1); /* has a format of its own */
     assert_refused(ERR_CORRUPT, "a damaged head");
     put_head(2, 1, 1); /* and no level */
@@ -316,10 +407,123 @@ static void keys_stand_last_in_the_order_of_their_time(void **state)
     assert_taken();
 }
 
+#define LIVE(number, name)                                                             \
+    {                                                                                  \
+        .id = (number), .task_created = 1, .state = RUN_PENDING, .purpose = RUN_APPLY, \
+        .task = (name)                                                                 \
+    }
+
+static void put_runs_head(void)
+{
+    put_head_3(10, 10);
+    put_task_3("a", 1, 1);
+    put_task_3("b", 2, 0);
+}
+
+/* Each of them after a sound one of number 3 of task a. */
+static void a_run_that_cannot_be_is_refused(void **state)
+{
+    (void)state;
+    const struct run_row first = LIVE(3, "a");
+    const struct run_row unsound[] = {
+        LIVE(4, "a"), /* a second live one */
+        LIVE(4, "b"), /* of another incarnation */
+        LIVE(3, "c"), /* the same number */
+        LIVE(4, "nobody"),
+        LIVE(4, ""),
+        {4, 2, 3, RUN_PENDING, 0, RUN_APPLY, 0, "b", NULL, 0, 0, 0, 0}, /* revision */
+        {4, 2, 10, RUN_RUNNING, 0, RUN_APPLY, 0, "b", NULL, 0, 0, 0, 0},
+        {4, 0, 0, RUN_PENDING, 0, RUN_APPLY, 0, "b", NULL, 0, 0, 0, 0}, /* no task */
+        {4, 2, 0, 5, 0, RUN_APPLY, 0, "b", NULL, 0, 0, 0, 0},
+        {4, 2, 0, RUN_ENDED, RUN_OPEN, RUN_APPLY, 0, "b", NULL, 0, 0, 0, 0},
+        {4, 2, 0, RUN_RUNNING, RUN_LOST, RUN_APPLY, 0, "b", NULL, 0, 0, 0, 0},
+        {4, 2, 0, RUN_ENDED, 6, RUN_APPLY, 0, "b", NULL, 0, 0, 0, 0},
+        {4, 2, 0, RUN_STOPPING, 0, RUN_APPLY, RUN_STOP_NONE, "b", NULL, 0, 0, 0, 0},
+        {4, 2, 0, RUN_PENDING, 0, RUN_APPLY, 0, "b", NULL, 5, 0, 0, 0}, /* started */
+        {4, 2, 0, RUN_PENDING, 0, 5, 0, "b", NULL, 0, 0, 0, 0},
+        {4, 2, 0, RUN_PENDING, 0, RUN_APPLY, 0, "b", TEXT, 0, 0, 0, 0}, /* a draft */
+        {4, 0, 0, RUN_PENDING, 0, RUN_TRIAL, 0, "c", NULL, 0, 0, 0, 0}, /* and none */
+        {4, 0, 0, RUN_PENDING, 0, RUN_TRIAL, 0, "b", TEXT, 0, 0, 0,
+         0}, /* its task is */
+        {4, 0, 0, RUN_ENDED, RUN_SUCCESS, RUN_TRIAL, 0, "c", NULL, 0, 0, 0, 0},
+        {4, 2, 0, RUN_PENDING, 0, RUN_APPLY, 0, "b", NULL, 0, 1, 0, 0}, /* no cause */
+        {4, 2, 0, RUN_PENDING, 0, RUN_APPLY, 0, "b", NULL, 0, 0, 1, 0}, /* no lease */
+        {4, 2, 0, RUN_PENDING, 0, RUN_APPLY, 0, "b", NULL, 0, 0, 0, 2}, /* a flag */
+    };
+    for (size_t i = 0; i < sizeof unsound / sizeof *unsound; i++) {
+        put_runs_head();
+        put_run(&first);
+        put_run(&unsound[i]);
+        assert_refused(ERR_CORRUPT, "a damaged run, or out of order");
+    }
+    put_head_2(2, 10, 10); /* the second level has none */
+    put_run(&(struct run_row){4, 0, 0, RUN_PENDING, 0, RUN_TRIAL, 0, "c", TEXT, 0, 0, 0,
+                              0});
+    assert_refused(ERR_CORRUPT, "a damaged run");
+}
+
+static void runs_due_marks_and_next_fires_stand_behind_the_keys(void **state)
+{
+    (void)state;
+    const struct run_row live = LIVE(3, "a");
+    const struct run_row ended = {4,   2,    5, RUN_ENDED, RUN_FAILED, RUN_APPLY, 0,
+                                  "b", NULL, 0, 0,         0,          0};
+    const struct run_row trial = {6,   0,    0, RUN_PENDING, RUN_OPEN, RUN_TRIAL, 0,
+                                  "c", TEXT, 0, 0,           0,        0};
+    struct err err;
+    for (int round = 0; round < 2; round++) {
+        put_runs_head();
+        put_run(&live);
+        put_run(&ended);
+        put_run(&trial);
+        put_due(2, 5, 9, RUN_CAUSE_CHANGE);
+        put_fire(1, 1000);
+        put_fire(2, 5);
+        put_end();
+        if (round == 0) {
+            assert_taken();
+        }
+    }
+    struct registry *registry = restored(&err);
+    assert_non_null(registry);
+    assert_true(registry_task(registry, "a", 1)->deleting);
+    assert_int_equal(registry_live_run(registry, "a", 1)->id, 3);
+    assert_int_equal(registry_live_run(registry, "c", 1)->id, 6);
+    assert_int_equal(registry_status_count(registry, TASK_STATUS_ERRORED), 1);
+    assert_int_equal(registry_status_count(registry, TASK_STATUS_UNKNOWN), 1);
+    assert_int_equal(
+        registry_task_due_mark(registry, registry_task(registry, "b", 1))->until_ms, 9);
+    registry_free(registry);
+    start_anew();
+    put_runs_head();
+    put_due(2, 5, 9, RUN_CAUSE_CHANGE);
+    put_due(1, 5, 9, RUN_CAUSE_CHANGE);
+    assert_refused(ERR_CORRUPT, "due mark");
+    put_runs_head();
+    put_due(3, 5, 9, RUN_CAUSE_CHANGE); /* no such task */
+    assert_refused(ERR_CORRUPT, "due mark");
+    put_runs_head();
+    put_due(1, 5, 4, RUN_CAUSE_CHANGE);
+    assert_refused(ERR_CORRUPT, "due mark");
+    put_runs_head();
+    put_due(1, 5, 5, 9);
+    assert_refused(ERR_CORRUPT, "due mark");
+    put_runs_head();
+    put_fire(1, 0);
+    assert_refused(ERR_CORRUPT, "next fire");
+    put_runs_head();
+    put_fire(1, 1);
+    put_fire(1, 1);
+    assert_refused(ERR_CORRUPT, "next fire");
+    put_head_3(10, 10);
+    put_task_3("a", 1, 2);
+    assert_refused(ERR_CORRUPT, "task");
+}
+
 static void what_a_newer_build_wrote_is_unsupported_not_damaged(void **state)
 {
     (void)state;
-    put_head(3, 1, 1);
+    put_head(4, 1, 1);
     assert_refused(ERR_UNSUPPORTED, "a format that this muster does not know");
     put_head(1, 1, 1);
     put_setting("from_the_future", 1);
@@ -328,7 +532,7 @@ static void what_a_newer_build_wrote_is_unsupported_not_damaged(void **state)
     put_event(999);
     assert_refused(ERR_UNSUPPORTED, "an event that this build does not know");
     put_head(1, 1, 1);
-    begin(7);
+    begin(10);
     end();
     assert_refused(ERR_UNSUPPORTED, "a record that this build does not know");
 }
@@ -539,6 +743,8 @@ int main(void)
         CASE(the_smallest_and_a_full_one_are_taken),
         CASE(one_of_the_second_level_tells_it_and_who_drains),
         CASE(keys_stand_last_in_the_order_of_their_time),
+        CASE(a_run_that_cannot_be_is_refused),
+        CASE(runs_due_marks_and_next_fires_stand_behind_the_keys),
         CASE(what_a_newer_build_wrote_is_unsupported_not_damaged),
         CASE(records_stand_in_their_order),
         CASE(numbers_that_cannot_be_are_refused),

@@ -686,9 +686,9 @@ static void a_new_epoch_leaps_and_keeps_the_tasks(void **state)
     registry_restore_clock(other, 500);
     registry_restore_setting(other, SETTING_TASK_EVENTS, 9);
     struct task_draft draft = {"a", 1, TEXT, sizeof TEXT - 1, 16, true};
-    registry_restore_task(other, &draft, 1, 1);
+    registry_restore_task(other, &draft, 1, 1, false);
     draft = (struct task_draft){"b", 1, TEXT, sizeof TEXT - 1, 16, false};
-    registry_restore_task(other, &draft, 2, 2);
+    registry_restore_task(other, &draft, 2, 2, false);
     registry_restore_events(other, REGISTRY_EPOCH + 5);
     registry_restore_event(other, last_event(registry));
     assert_true(digest_equal(registry_digest(registry), registry_digest(other)));

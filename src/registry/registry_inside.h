@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The root itself, for the files that hold the registry's rules: registry.c,
+ * registry_run.c. */
+#ifndef REGISTRY_REGISTRY_INSIDE_H
+#define REGISTRY_REGISTRY_INSIDE_H
+
+#include "registry/registry.h"
+
+struct registry {
+    struct map tasks;   /* by name */
+    struct map created; /* the same tasks, by the sequence of their creation */
+    struct map members; /* by id */
+    struct settings settings;
+    struct event_log events;
+    struct key_table keys;
+    struct run_table runs;
+    struct moment_table due;   /* on the replicated clock */
+    struct moment_table fires; /* Unix milliseconds */
+    uint64_t clock_ms;
+    uint32_t level;
+    size_t enabled_count;
+    size_t status_counts[TASK_STATUS_COUNT]; /* of unknown: 0, it is the rest */
+    struct digest digest;                    /* of tasks, members and settings */
+    /* How often due marks and next fires changed here: no part of the state. */
+    uint64_t moment_changes;
+};
+
+/* The number the next event will get: known before the noun that carries it is made. */
+uint64_t registry_next(const struct registry *registry);
+void registry_event(struct registry *registry, const struct change *change,
+                    enum event_type type, const char *task, const char *data);
+
+/* Put a task in the place of the one it replaces; NULL: it is new. Takes the reference.
+ */
+void registry_put_task(struct registry *registry, const struct task *old,
+                       struct task *task);
+/* Remove a task and what it has: event task.deleted. */
+void registry_remove_task(struct registry *registry, const struct change *change,
+                          const struct task *task);
+/* Mark a task that is deleted when its run has ended: event task.deleting. */
+void registry_mark_deleting(struct registry *registry, const struct change *change,
+                            const struct task *task);
+/* Create the task of a sound draft whose name is free: event task.created. */
+void registry_add_task(struct registry *registry, const struct change *change,
+                       const struct task_draft *draft);
+
+/* A task has no due mark any more; nor a next fire. */
+void registry_drop_due(struct registry *registry, const struct task *task);
+void registry_drop_fire(struct registry *registry, const struct task *task);
+
+/* All live runs end as lost, in order of their tasks' names: the nodes they are on are
+ * none of this cluster. */
+void registry_lose_runs(struct registry *registry, const struct change *change);
+
+/* Count the task's status, before and after what may change it. */
+void registry_count_status(struct registry *registry, const struct task *task,
+                           bool counts);
+
+#endif
