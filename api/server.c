@@ -382,6 +382,7 @@ int api_start(struct api **out, const struct api_options *options, struct err *e
     api->cluster_name = mem_strdup(options->cluster_name);
     api->hosts = copy_list(options->hosts, options->host_count);
     api->proxies = copy_list(options->trusted_proxies, options->trusted_proxy_count);
+    api->modules = copy_list(options->modules, options->module_count);
     api->tokens = mem_array(options->token_count, sizeof *api->tokens);
     if (options->token_count > 0) {
         memcpy(api->tokens, options->tokens,
@@ -426,7 +427,11 @@ static void api_freed(uv_handle_t *handle)
     for (size_t i = 0; i < api->options.trusted_proxy_count; i++) {
         mem_free(api->proxies[i]);
     }
+    for (size_t i = 0; i < api->options.module_count; i++) {
+        mem_free(api->modules[i]);
+    }
     mem_free(api->tokens);
+    mem_free(api->modules);
     mem_free(api->hosts);
     mem_free(api->proxies);
     mem_free(api->version);

@@ -33,6 +33,8 @@ struct api_options {
     uint32_t max_connections_address;   /* 0 = LIMIT_CONNECTIONS_ADDRESS */
     const char *const *trusted_proxies; /* addresses without a limit of their own */
     size_t trusted_proxy_count;
+    const char *const *modules; /* folders that tasks' modules lie in; none: anywhere */
+    size_t module_count;
     const struct token *tokens; /* none: everybody may do everything */
     size_t token_count;
 };

@@ -31,6 +31,7 @@ struct api {
     char *cluster_name;
     char **hosts;
     char **proxies;
+    char **modules;
     struct token *tokens;
     bool loopback; /* the listener is */
     struct connection *connections;

@@ -153,6 +153,8 @@ static int api_part_start(struct daemon *daemon, struct err *err)
         .max_connections_address = (uint32_t)config->limits_connections_per_address,
         .trusted_proxies = (const char *const *)config->limits_trusted_proxies.items,
         .trusted_proxy_count = config->limits_trusted_proxies.count,
+        .modules = (const char *const *)config->modules.items,
+        .module_count = config->modules.count,
         .tokens = tokens,
         .token_count = token_count,
     };

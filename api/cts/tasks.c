@@ -3,6 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/cts/admit.h"
 #include "api/error.h"
 #include "api/key.h"
 #include "api/page.h"
@@ -129,6 +130,7 @@ struct task_job {
     const void *body;
     size_t len;
     struct task_defaults defaults;
+    struct path_folders modules;
     void (*parse)(struct task_job *job); /* may be in the pool */
     void (*parsed)(struct task_job *job);
     int rv;
@@ -195,6 +197,8 @@ static void task_job_start_with(struct call *call, enum run_mode mode, struct bu
         .body = call->req->entity.base,
         .len = call->req->entity.len,
         .defaults = call->api->options.task_defaults,
+        .modules = {(const char *const *)call->api->modules,
+                    call->api->options.module_count},
         .parse = parse,
         .parsed = parsed,
         .base = *base,
@@ -341,6 +345,9 @@ static void task_create_parse(struct task_job *job)
 {
     job->rv =
         task_json_create(job->body, job->len, &job->defaults, &job->json, &job->err);
+    if (job->rv == 0) {
+        job->rv = task_admit(&job->modules, &job->json, &job->err);
+    }
 }
 
 void cts_task_create(struct call *call)
@@ -604,6 +611,9 @@ static void task_merge_parse(struct task_job *job)
     const struct buf *base = job->base.len > 0 ? &job->base : NULL;
     job->rv = task_json_merge(base, job->body, job->len, &job->defaults, &job->json,
                               &job->err);
+    if (job->rv == 0 && job->json.draft.name_len > 0) {
+        job->rv = task_admit(&job->modules, &job->json, &job->err);
+    }
 }
 
 static void task_merge_start(struct call *call)

@@ -298,6 +298,22 @@ static int check_proxies(const struct config *config, struct err *err)
     return 0;
 }
 
+/* A folder may come later: what is checked is what a task names. */
+static int check_modules(const struct config *config, struct err *err)
+{
+    if (config->modules.count > CONFIG_MODULES_MAX) {
+        return bad(config, "modules", err, "there are %zu folders; at most %d are read",
+                   config->modules.count, CONFIG_MODULES_MAX);
+    }
+    for (size_t i = 0; i < config->modules.count; i++) {
+        if (config->modules.items[i][0] == '\0') {
+            return bad(config, "modules", err, "folder %zu must be the path of one",
+                       i + 1);
+        }
+    }
+    return 0;
+}
+
 int config_tokens(const struct config *config, struct token tokens[TOKENS_MAX],
                   size_t *count, struct err *err)
 {
@@ -366,6 +382,9 @@ int config_check(struct config *config, struct err *err)
     }
     if (rv == 0) {
         rv = check_tokens(config, err);
+    }
+    if (rv == 0) {
+        rv = check_modules(config, err);
     }
     if (rv == 0 && config->buffer_period_min > config->buffer_period_max) {
         config->buffer_period_max = config->buffer_period_min; /* spec/cts.md 5.1 */

@@ -13,7 +13,8 @@
 #include "access/token.h"
 #include "base/err.h"
 
-#define CONFIG_FILES_MAX 64
+#define CONFIG_FILES_MAX   64
+#define CONFIG_MODULES_MAX 64
 
 enum config_key {
 #define X(kind, member, ...) CONFIG_KEY_##member,

@@ -61,7 +61,10 @@ class Node:
         if peer:
             config["listen"]["peer"] = peer
         for block, values in (settings or {}).items():
-            config.setdefault(block, {}).update(values)
+            if isinstance(values, dict):
+                config.setdefault(block, {}).update(values)
+            else:
+                config[block] = values
         self._write(config)
 
     def _write(self, config):

@@ -335,6 +335,8 @@ static void names_and_folders_are_judged(void **state)
     refused("{\"limits\":{\"trusted_proxies\":[\"10.0.0.1\",\"lb\"]}}",
             "a.json: limits.trusted_proxies: 'lb' must be an IP address, such as "
             "10.0.0.9");
+    refused("{\"modules\":[\"/srv/modules\",\"\"]}",
+            "a.json: modules: folder 2 must be the path of one");
 }
 
 static void count_line(void *ctx, const char *text)
