@@ -83,13 +83,25 @@ static void identity_put(struct buf *buf, const struct identity *identity)
     buf_put_u32(buf, identity_checksum(buf->data, buf->len));
 }
 
+/* Of an interrupted save. Synced, or a power loss could leave the old one's bytes under
+ * the name that the new one is renamed to. */
+static int identity_remove_temp(struct disk *disk, struct err *err)
+{
+    struct err removing;
+    int code = disk_remove(disk, IDENTITY_TEMP, &removing);
+    if (code == ERR_NOT_FOUND) {
+        return 0;
+    }
+    return code == 0 ? disk_sync_folder(disk, err)
+                     : err_set(err, removing.code, "%s", removing.text);
+}
+
 static int identity_write_temp(const struct buf *buf, struct disk *disk,
                                struct err *err)
 {
-    struct err removing;
-    int code = disk_remove(disk, IDENTITY_TEMP, &removing); /* of an interrupted save */
-    if (code != 0 && code != ERR_NOT_FOUND) {
-        return err_set(err, removing.code, "%s", removing.text);
+    int code = identity_remove_temp(disk, err);
+    if (code != 0) {
+        return code;
     }
     struct disk_file *file = NULL;
     code = disk_open(disk, IDENTITY_TEMP, DISK_CREATE, &file, err);

@@ -80,6 +80,9 @@ static int creation_open_segment(struct creation *creation, const char *name,
     int result = 0;
     if (creation->has_temporary) {
         result = disk_remove(creation->disk, "spare-1.tmp", creation->err);
+        if (result == 0) { /* one of the same name may come, and take its place */
+            result = disk_sync_folder(creation->disk, creation->err);
+        }
     }
     if (result != 0) {
         return result;

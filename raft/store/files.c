@@ -85,6 +85,9 @@ int files_make_segment(struct disk *disk, const struct format_ids *ids, uint64_t
     if (result == ERR_FULL) {
         disk_close(disk, file);
         result = disk_remove(disk, temporary, err);
+        if (result == 0) { /* the next one has this name again, and other bytes */
+            result = disk_sync_folder(disk, err);
+        }
         return result == 0
                    ? err_set(err, ERR_FULL, "%s: no room for a segment", ids->path)
                    : result;
