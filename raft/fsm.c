@@ -333,17 +333,19 @@ static struct result fsm_known(const struct registry *registry,
         return fsm_result(registry, command, ERR_KEY_REUSED,
                           registry_sequence(registry));
     }
-    bool placed = command_places(command);
-    return (struct result){
-        .code = known->code,
-        .sequence = registry_sequence(registry),
-        .revision = placed ? 0 : known->revision,
-        .run = placed ? known->revision : 0,
-        .created = known->created,
-        .replayed = true,
-    };
+    struct result result =
+        fsm_result(registry, command, known->code, registry_sequence(registry));
+    if (command_places(command)) {
+        result.run = known->revision;
+    } else {
+        result.revision = known->revision;
+    }
+    result.created = known->created;
+    result.replayed = true;
+    return result;
 }
 
+/* The run of a command that places one stands in the place of the revision. */
 static void fsm_keep(struct registry *registry, const struct command *command,
                      const struct result *result)
 {

@@ -55,6 +55,19 @@ int restore_feed(struct restore *restore, const void *data, size_t len, struct e
     return snapshot_decoder_feed(restore->decoder, data, len, err);
 }
 
+static uint64_t restore_deleting(const struct registry *registry)
+{
+    struct map_cursor cursor;
+    const struct run *run = NULL;
+    uint64_t count = 0;
+    registry_live_seek(registry, &cursor);
+    while ((run = registry_live_next(&cursor)) != NULL) {
+        const struct task *task = registry_task(registry, run->task, strlen(run->task));
+        count += task != NULL && task->deleting;
+    }
+    return count;
+}
+
 static void restore_complete(struct restore *restore, struct restore_summary *out)
 {
     restore->whole = true;
@@ -65,6 +78,8 @@ static void restore_complete(struct restore *restore, struct restore_summary *ou
         .tasks = registry_task_count(registry),
         .enabled = registry_task_enabled_count(registry),
         .members = registry_member_count(registry),
+        .live = registry_live_count(registry),
+        .deleting = restore_deleting(registry),
         .events = events->next - events->first,
         .first = events->first,
         .next = events->next,
@@ -101,7 +116,7 @@ const struct registry *restore_registry(const struct restore *restore)
 
 uint64_t restore_epoch(const struct restore *restore)
 {
-    return registry_sequence(fsm_registry(restore->fsm));
+    return registry_events(fsm_registry(restore->fsm))->first;
 }
 
 static int restore_put(void *ctx, const void *data, size_t len)

@@ -22,6 +22,8 @@ struct restore_summary {
     uint64_t tasks;
     uint64_t enabled; /* of them */
     uint64_t members;
+    uint64_t live;     /* runs: a new epoch ends them as lost */
+    uint64_t deleting; /* tasks that wait for theirs: they go then */
     uint64_t events;
     uint64_t first; /* event kept; next if there is none */
     uint64_t next;  /* number that the next event gets */

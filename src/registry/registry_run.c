@@ -685,10 +685,12 @@ bool registry_restore_run(struct registry *registry, const struct run *run)
 {
     size_t len = strlen(run->task);
     const struct task *task = registry_task(registry, run->task, len);
-    bool live = run->state != RUN_ENDED;
     bool fits = run_is_trial(run) ? task == NULL
                                   : task != NULL && task->created == run->task_created;
-    if (live && (!fits || registry_live_run(registry, run->task, len) != NULL)) {
+    if (registry_live_run(registry, run->task, len) != NULL ||
+        (run->state == RUN_ENDED
+             ? run_table_ended(&registry->runs, run->revision) != NULL
+             : !fits)) {
         return false;
     }
     registry_put_run(registry, run_new(run));

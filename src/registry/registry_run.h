@@ -181,8 +181,9 @@ int registry_task_fire(struct registry *registry, const struct fire_order *order
 
 /* --- for snapshots --- */
 
-/* `run` is sound and of a number that is not kept yet; its texts are copied. False: it
- * does not fit what is there (two live ones of a name, a live one without its task). */
+/* `run` is sound and of a higher number than all that are kept; its texts are copied.
+ * False: it does not fit what is there: a live one of its name, another that ended with
+ * that event; of a live one, that its task is not there, or of a trial, that it is. */
 bool registry_restore_run(struct registry *registry, const struct run *run);
 /* False: there is no such task, or it has one. */
 bool registry_restore_due(struct registry *registry, const struct moment *moment);

@@ -110,6 +110,13 @@ const struct run *run_table_live(const struct run_table *table, const char *task
     return map_get(&table->live, task, task_len);
 }
 
+const struct run *run_table_ended(const struct run_table *table, uint64_t revision)
+{
+    uint8_t key[KEY_BYTES];
+    key_of(revision, key);
+    return map_get(&table->ended, key, sizeof key);
+}
+
 struct run *run_table_hold(const struct run_table *table, uint64_t id)
 {
     uint8_t key[KEY_BYTES];

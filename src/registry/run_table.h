@@ -33,6 +33,8 @@ struct run_table run_table_ref(const struct run_table *table);
 const struct run *run_table_find(const struct run_table *table, uint64_t id);
 const struct run *run_table_live(const struct run_table *table, const char *task,
                                  size_t task_len);
+/* The one that ended with that event. */
+const struct run *run_table_ended(const struct run_table *table, uint64_t revision);
 
 /* A reference to the run of that number, the caller's; there is one. */
 struct run *run_table_hold(const struct run_table *table, uint64_t id);

@@ -59,19 +59,20 @@ static void workload_setting(struct workload *workload, struct command *command)
         const char *name;
         uint64_t least;
     } settings[] = {
-        {"events_max_count", 0}, {"events_max_bytes", 65500}, {"task_events", 0},
-        {"ready_lag", 900},      {"keys_max_age_ms", 1000},   {"keys_max_count", 90},
-        {"nothing", 0},
+        {"events_max_count", 0},   {"events_max_bytes", 65500},
+        {"task_events", 0},        {"ready_lag", 900},
+        {"keys_max_age_ms", 1000}, {"keys_max_count", 90},
+        {"runs_max_count", 90},    {"nothing", 0},
     };
     uint64_t which = sim_random_below(&workload->random, 10);
-    if (which >= 7) {
+    if (which >= 8) {
         command->type = COMMAND_LEVEL_SET;
-        command->level_set.level = (uint32_t)sim_random_below(&workload->random, 3);
+        command->level_set.level = (uint32_t)sim_random_below(&workload->random, 4);
         return;
     }
     uint64_t value = settings[which].least + sim_random_below(&workload->random, 300);
     const char *name = settings[which].name;
-    if (which < 6 && sim_random_chance(&workload->random, 50)) {
+    if (which < 7 && sim_random_chance(&workload->random, 50)) {
         uint64_t other =
             sim_random_below(&workload->random, 6); /* the same, at times */
         workload_settings(workload, command,
@@ -128,6 +129,124 @@ static void workload_replace(struct workload *workload, struct command *command)
     command->task_put.revision = match.revision;
 }
 
+/* A task of few, so that runs of it follow each other. */
+static struct text workload_run_task(struct workload *workload)
+{
+    snprintf(workload->name, sizeof workload->name, "task%" PRIu64,
+             sim_random_below(&workload->random, WORKLOAD_NAMES / 4));
+    return text_of(workload->name);
+}
+
+static void workload_place(struct workload *workload, struct command *command)
+{
+    struct sim_random *random = &workload->random;
+    uint32_t cause = (uint32_t)sim_random_below(random, 6);
+    uint32_t lease_ms = sim_random_chance(random, 95) ? 4000 : 0;
+    uint64_t node = 1 + sim_random_below(random, 5);
+    if (sim_random_chance(random, 70)) {
+        command->type = COMMAND_RUN_START;
+        command->run_start = (__typeof__(command->run_start)){
+            .task = workload_run_task(workload),
+            .revision = sim_random_chance(random, 90) ? 0 : 7,
+            .node = node,
+            .cause = cause,
+            .purpose = (uint32_t)sim_random_below(random, 4),
+            .lease_ms = lease_ms,
+            .grace_ms = 5000,
+            .tries = 3,
+        };
+        return;
+    }
+    workload_text(workload);
+    command->type = COMMAND_RUN_TRIAL;
+    command->run_trial = (__typeof__(command->run_trial)){
+        .name = text_of(workload->name),
+        .text = text_of(workload->text),
+        .enabled_at = 16,
+        .enabled = sim_random_chance(random, 50),
+        .node = node,
+        .purpose = 2 + (uint32_t)sim_random_below(random, 3),
+        .lease_ms = lease_ms,
+        .grace_ms = 5000,
+    };
+}
+
+/* A live run, if one is known; most of the time its own node. */
+static uint64_t workload_run(struct workload *workload, uint64_t *node)
+{
+    struct map_cursor cursor;
+    const struct run *run = NULL;
+    uint64_t id = sim_random_below(&workload->random, 300);
+    *node = 1 + sim_random_below(&workload->random, 5);
+    if (workload->registry != NULL && sim_random_chance(&workload->random, 80)) {
+        uint64_t skip = sim_random_below(&workload->random,
+                                         1 + registry_live_count(workload->registry));
+        registry_live_seek(workload->registry, &cursor);
+        do {
+            run = registry_live_next(&cursor);
+        } while (run != NULL && skip-- > 0);
+    }
+    if (run != NULL && sim_random_chance(&workload->random, 90)) {
+        *node = run->node;
+    }
+    return run != NULL ? run->id : id;
+}
+
+static void workload_report(struct workload *workload, struct command *command)
+{
+    struct sim_random *random = &workload->random;
+    uint64_t node = 0;
+    uint64_t run = workload_run(workload, &node);
+    uint64_t dice = sim_random_below(random, 100);
+    snprintf(workload->text, sizeof workload->text, "because \xff of \"%" PRIu64 "\"",
+             sim_random_below(random, 50));
+    if (dice < 25) {
+        command->type = COMMAND_RUN_STARTED;
+        command->run_started =
+            (__typeof__(command->run_started)){run, node, workload->clock_ms};
+    } else if (dice < 45) {
+        command->type = COMMAND_RUN_STOP;
+        command->run_stop =
+            (__typeof__(command->run_stop)){run, (uint32_t)sim_random_below(random, 5)};
+    } else if (dice < 60) {
+        command->type = COMMAND_RUN_LOST;
+        command->run_lost =
+            (__typeof__(command->run_lost)){run, node, text_of(workload->text)};
+    } else {
+        command->type = COMMAND_RUN_END;
+        command->run_end = (__typeof__(command->run_end)){
+            .run = run,
+            .node = node,
+            .outcome = (uint32_t)sim_random_below(random, 7),
+            .exit_code = (uint32_t)sim_random_below(random, 3),
+            .changes = sim_random_chance(random, 50),
+            .started_ms = sim_random_chance(random, 50) ? workload->clock_ms : 0,
+            .ended_ms = workload->clock_ms,
+            .text = text_of(workload->text),
+        };
+    }
+}
+
+static void workload_moment(struct workload *workload, struct command *command)
+{
+    struct sim_random *random = &workload->random;
+    struct text task = workload_run_task(workload);
+    uint64_t at_ms = workload->clock_ms + sim_random_below(random, 1000);
+    uint64_t created =
+        sim_random_chance(random, 90) ? 0 : sim_random_below(random, 100);
+    if (sim_random_chance(random, 60)) {
+        command->type = COMMAND_TASK_DUE;
+        command->task_due = (__typeof__(command->task_due)){
+            task, created, (uint32_t)sim_random_below(random, 6), at_ms,
+            sim_random_chance(random, 80) ? at_ms + 500 : 0};
+        return;
+    }
+    command->type = COMMAND_TASK_FIRE; /* of few times, so that some are expected */
+    command->task_fire = (__typeof__(command->task_fire)){
+        task, created, sim_random_below(random, 3) * 1000,
+        sim_random_below(random, 3) * 1000, sim_random_chance(random, 60)};
+}
+
 static void workload_conditional(struct workload *workload, struct command *command)
 {
     struct task_match match = workload_match(workload);
@@ -155,9 +274,15 @@ void workload_command(struct workload *workload, struct command *command)
              sim_random_below(random, WORKLOAD_NAMES));
     command->request_id = text_of(workload->request_id);
     uint64_t dice = sim_random_below(random, 100);
-    if (dice < 30) {
+    if (dice < 20) {
         workload_replace(workload, command);
-    } else if (dice < 40) {
+    } else if (dice < 30) {
+        workload_place(workload, command);
+    } else if (dice < 38) {
+        workload_report(workload, command);
+    } else if (dice < 42) {
+        workload_moment(workload, command);
+    } else if (dice < 50) {
         workload_text(workload);
         command->type = COMMAND_TASK_CREATE;
         command->task_create.name = text_of(workload->name);
@@ -183,8 +308,7 @@ void workload_command(struct workload *workload, struct command *command)
 /* Of few keys, so that they come again, now and then with another request. */
 static void workload_key(struct workload *workload, struct command *command)
 {
-    if (!sim_random_chance(&workload->random, 40) ||
-        command_task(command).data == NULL) {
+    if (!sim_random_chance(&workload->random, 40) || !command_takes_key(command)) {
         return;
     }
     snprintf(workload->key, sizeof workload->key, "key%" PRIu64,
@@ -204,9 +328,15 @@ uint32_t workload_batch(struct workload *workload, struct buf *out)
         .count = count,
     };
     batch_begin(out, &header);
+    bool raise = !workload->raised && sim_random_chance(&workload->random, 75);
+    workload->raised = true;
     for (uint32_t i = 0; i < count; i++) {
         struct command command;
         workload_command(workload, &command);
+        if (raise && i == 0) {
+            command.type = COMMAND_LEVEL_SET;
+            command.level_set.level = COMMAND_LEVEL;
+        }
         workload_key(workload, &command);
         int rv = command_encode(out, &command, COMMAND_LEVEL, NULL);
         assert(rv == 0);

@@ -101,9 +101,10 @@ static void recovery_check_epoch(struct world *world, struct sim_disk *disk,
     struct recover_copy copy;
     struct restore_summary after;
     restore_free(recovery_read(world, disk, &copy, &after));
-    if (copy.cluster_id != CLUSTER_ID || copy.member_count != 1 ||
-        after.tasks != before->tasks || after.enabled != before->enabled ||
-        after.members != 0 || after.events != 1 ||
+    if (copy.cluster_id != CLUSTER_ID || copy.member_count != 1 || after.live != 0 ||
+        after.tasks != before->tasks - before->deleting ||
+        (before->deleting == 0 && after.enabled != before->enabled) ||
+        after.members != 0 || after.events != 1 + before->live + before->deleting ||
         after.first != before->next + REGISTRY_EPOCH) {
         world_break(world, "a new epoch begins with event %" PRIu64 " after %" PRIu64,
                     after.first, before->next - 1);

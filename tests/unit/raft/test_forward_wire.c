@@ -34,6 +34,11 @@ static const struct forward_message again = {
     .outcome = {.code = 0,
                 .index = 1,
                 .result = {.code = 0, .sequence = 7, .revision = 2, .replayed = true}}};
+static const struct forward_message placed = {
+    .kind = FRAME_WRITE_OUTCOME,
+    HEAD,
+    .outcome = {
+        .code = 0, .index = 1, .result = {.sequence = 7, .revision = 2, .run = 7}}};
 static const struct forward_message refused = {
     .kind = FRAME_WRITE_OUTCOME,
     HEAD,
@@ -72,6 +77,12 @@ static const struct frozen {
                   "\0"
                   "\x07\0\0\0\0\0\0\0"
                   "\x02\0\0\0\0\0\0\0\x02"),
+    FROZEN(placed, "\x59" SESSION NUMBER "\0"
+                   "\x01\0\0\0\0\0\0\0"
+                   "\0"
+                   "\x07\0\0\0\0\0\0\0"
+                   "\x02\0\0\0\0\0\0\0\x04"
+                   "\x07\0\0\0\0\0\0\0"),
 };
 
 #define FROZEN_COUNT (sizeof frozen / sizeof frozen[0])
@@ -114,7 +125,7 @@ static void what_was_written_is_read(void **state)
         const struct result *b = &wanted->outcome.result;
         assert_true(a->code == b->code && a->sequence == b->sequence &&
                     a->revision == b->revision && a->created == b->created &&
-                    a->replayed == b->replayed);
+                    a->replayed == b->replayed && a->run == b->run);
     }
     struct forward_message got;
     assert_int_equal(decode(&got, frozen[4].bytes, frozen[4].len), 0);
@@ -132,6 +143,10 @@ static void what_is_not_whole_is_refused(void **state)
             assert_int_equal(decode(&got, frozen[i].bytes, len), wanted);
         }
     }
+    static const char no_run[] = "\x59" SESSION NUMBER "\0"
+                                 "\x01\0\0\0\0\0\0\0\0\x07\0\0\0\0\0\0\0"
+                                 "\x02\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\0\0";
+    assert_int_equal(decode(&got, no_run, sizeof no_run - 1), ERR_CORRUPT);
     static const char more[] = "\x59" SESSION NUMBER "\x06\0\0\0\0x";
     static const char no_number[] = "\x59" SESSION "\0\0\0\0\0\0\0\0\x06\0\0\0\0";
     static const char no_code[] = "\x59" SESSION NUMBER "\x7f\0\0\0\0";

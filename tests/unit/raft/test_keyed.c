@@ -295,6 +295,62 @@ static void the_first_level_knows_no_keys(void **state)
     assert_int_equal(apply(&setting).code, ERR_NOT_FOUND);
 }
 
+static struct command place(const char *key, uint8_t print)
+{
+    return keyed(
+        (struct command){
+            .type = COMMAND_RUN_START,
+            .run_start = {text_of("a"), 0, 9, RUN_CAUSE_CLIENT, RUN_APPLY, 4000, 5000,
+                          1},
+        },
+        key, print);
+}
+
+/* A run that was asked for is that run, also when it has ended. */
+static void the_key_of_a_run_tells_the_run(void **state)
+{
+    (void)state;
+    struct command first = place("k1", 1);
+    struct command task = create("", "a", 1);
+    struct command member = keyed(
+        (struct command){
+            .type = COMMAND_MEMBER_SET,
+            .member_set = {9, 3, text_of("n"), text_of(""), text_of(""), text_of("")},
+        },
+        "", 0);
+    assert_int_equal(command_needs(&first), 3);
+    assert_int_equal(apply(&first).code, ERR_LEVEL); /* and nothing is kept of it */
+    struct command raise = keyed((struct command){.type = COMMAND_LEVEL_SET}, "", 0);
+    raise.level_set.level = 3;
+    apply(&raise);
+    apply(&member);
+    assert_result(apply(&first), ERR_NOT_FOUND, 0, false, false);
+    first = place("k2", 1);
+    apply(&task);
+    struct result result = apply(&first);
+    assert_result(result, 0, 2, false, false);
+    assert_int_equal(result.run, 3);
+    struct command second = place("k3", 1);
+    result = apply(&second);
+    assert_result(result, ERR_CONFLICT, 2, false, false);
+    assert_int_equal(result.run, 3); /* the one that is in its way */
+    struct command end = keyed(
+        (struct command){
+            .type = COMMAND_RUN_END,
+            .run_end =
+                {.run = 3, .node = 9, .outcome = RUN_SUCCESS, .text = text_of("")},
+        },
+        "", 0);
+    result = apply(&end);
+    assert_result(result, 0, 2, false, false);
+    assert_int_equal(result.run, 3);
+    result = apply(&first);
+    assert_result(result, 0, 2, false, true);
+    assert_int_equal(result.run, 3);
+    result = apply(&second); /* a conflict is not kept */
+    assert_true(result.code == 0 && !result.replayed && result.run == 5);
+}
+
 static int setup_first_level(void **state)
 {
     (void)state;
@@ -314,6 +370,7 @@ int main(void)
         KEYED(a_key_is_forgotten_by_the_replicated_clock),
         KEYED(a_setting_bounds_how_many_are_kept),
         KEYED(a_restored_state_knows_them),
+        KEYED(the_key_of_a_run_tells_the_run),
         cmocka_unit_test_setup_teardown(the_first_level_knows_no_keys,
                                         setup_first_level, teardown),
     };

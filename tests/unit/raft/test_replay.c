@@ -67,6 +67,7 @@ static void replay_one_log(uint64_t seed)
     buf_init(&again);
     workload_init(&workload, seed);
     struct fsm *fsm = fsm_new();
+    workload.registry = fsm_registry(fsm);
     for (size_t i = 0; i < LOG_BATCHES; i++) {
         buf_init(&batches[i]);
         workload_batch(&workload, &batches[i]);
@@ -466,6 +467,8 @@ static const char golden_values[] = "\x02\x00"
                                     "\x0b\x00\x00\x00task_events\x07\0\0\0\0\0\0\0"
                                     "\x09\x00\x00\x00ready_lag\xd0\x07\0\0\0\0\0\0";
 
+static uint32_t golden_level = 2; /* that is set */
+
 /* Those of runs. */
 static void golden_run_command(struct command *command)
 {
@@ -488,10 +491,10 @@ static void golden_run_command(struct command *command)
         break;
     case COMMAND_RUN_STARTED:
         command->run_started =
-            (__typeof__(command->run_started)){4, node, 1700000000100};
+            (__typeof__(command->run_started)){3, node, 1700000000100};
         break;
     case COMMAND_RUN_STOP:
-        command->run_stop = (__typeof__(command->run_stop)){5, RUN_STOP_CANCEL};
+        command->run_stop = (__typeof__(command->run_stop)){4, RUN_STOP_CANCEL};
         break;
     case COMMAND_RUN_END:
         command->run_end = (__typeof__(command->run_end)){4,
@@ -506,7 +509,7 @@ static void golden_run_command(struct command *command)
         break;
     case COMMAND_RUN_LOST:
         command->run_lost =
-            (__typeof__(command->run_lost)){5, node, text_of("n1 is silent")};
+            (__typeof__(command->run_lost)){4, node, text_of("n1 is silent")};
         break;
     case COMMAND_TASK_DUE:
         command->task_due = (__typeof__(command->task_due)){
@@ -590,7 +593,7 @@ static struct command golden_command(enum command_type type)
         command.setting_set.value = 7;
         break;
     case COMMAND_LEVEL_SET:
-        command.level_set.level = 2;
+        command.level_set.level = golden_level;
         break;
     case COMMAND_RUN_START:
     case COMMAND_RUN_TRIAL:
@@ -675,12 +678,23 @@ static void a_batch_and_a_snapshot_are_written_as_they_always_were(void **state)
         COMMAND_LEVEL_SET,
         COMMAND_MEMBER_DRAIN,
     };
+    static const enum command_type third[] = {
+        COMMAND_TASK_CREATE, COMMAND_MEMBER_SET,   COMMAND_LEVEL_SET,
+        COMMAND_TASK_FIRE,   COMMAND_RUN_START,    COMMAND_RUN_TRIAL,
+        COMMAND_RUN_STARTED, COMMAND_RUN_STOP,     COMMAND_TASK_DELETE,
+        COMMAND_RUN_END,     COMMAND_TASK_CREATE,  COMMAND_TASK_FIRE,
+        COMMAND_TASK_DUE,    COMMAND_SETTINGS_SET,
+    };
     static const char *const names[][2] = {
         {"batch.hex", "snapshot.hex"},
         {"batch_level_2.hex", "snapshot_level_2.hex"},
+        {"batch_level_3.hex", "snapshot_level_3.hex"},
     };
     check_golden_batch(first, sizeof first / sizeof first[0], names[0]);
     check_golden_batch(second, sizeof second / sizeof second[0], names[1]);
+    golden_level = 3;
+    check_golden_batch(third, sizeof third / sizeof third[0], names[2]);
+    golden_level = 2;
 }
 
 int main(void)

@@ -37,6 +37,20 @@ static int collect(void *ctx, const void *data, size_t len)
     return 0;
 }
 
+/* Tasks that wait for their runs to be deleted. */
+static size_t deleting(const struct registry *registry)
+{
+    struct map_cursor at;
+    const struct task *task = NULL;
+    size_t count = 0;
+    registry_task_seek(registry, 0, &at);
+    while ((task = registry_task_next(&at)) != NULL) {
+        count += task->deleting;
+    }
+    return count;
+}
+
+/* Whatever a state can hold is in it. */
 static int save(void **state)
 {
     (void)state;
@@ -46,7 +60,8 @@ static int save(void **state)
     buf_init(&saved);
     origin = fsm_new();
     workload_init(&workload, 5);
-    for (size_t i = 0; i < 100; i++) {
+    workload.registry = fsm_registry(origin);
+    for (size_t i = 0; i < 100 || deleting(fsm_registry(origin)) == 0; i++) {
         size_t count = 0;
         buf_clear(&batch);
         workload_batch(&workload, &batch);
@@ -136,7 +151,10 @@ static void assert_same_tasks(const struct registry *a, const struct registry *b
 {
     struct map_cursor at;
     const struct task *task = NULL;
-    assert_int_equal(registry_task_count(a), registry_task_count(b));
+    size_t gone = deleting(b); /* with their runs */
+    assert_true(gone > 0 && registry_live_count(b) > gone);
+    assert_int_equal(registry_task_count(a), registry_task_count(b) - gone);
+    assert_int_equal(registry_live_count(a), 0);
     registry_task_seek(a, 0, &at);
     while ((task = registry_task_next(&at)) != NULL) {
         const struct task *other = registry_task(b, task->name, task->name_len);
@@ -162,7 +180,7 @@ static void assert_new_epoch(const struct registry *registry)
     const struct event_log *events = registry_events(registry);
     uint64_t last = registry_sequence(before);
     assert_int_equal(events->first, last + 1 + REGISTRY_EPOCH);
-    assert_int_equal(events->next, events->first + 1);
+    assert_true(events->next > events->first + registry_live_count(before));
     const struct event *event = event_log_after(events, last);
     assert_int_equal(event->type, EVENT_CLUSTER_RECOVERED);
     assert_int_equal(event->wall_ms, 1700000000000);
