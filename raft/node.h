@@ -123,6 +123,10 @@ struct node_status {
 };
 void node_status(struct node *node, struct node_status *out);
 
+/* It leads, and an entry of its own term is applied here: what it knows is all there
+ * is. */
+bool node_settled(const struct node *node);
+
 /* Why this node serves nothing: its state differs from that of a majority. "": it does
  * serve. Borrowed until the loop turns. */
 const char *node_unfit(const struct node *node);

@@ -167,6 +167,11 @@ static uint64_t node_lag(const struct node *node, const struct node_status *stat
     return known > status->applied ? known - status->applied : 0;
 }
 
+bool node_settled(const struct node *node)
+{
+    return node->phase == NODE_PHASE_MEMBER && engine_settled(node->engine);
+}
+
 void node_status(struct node *node, struct node_status *out)
 {
     *out = (struct node_status){

@@ -154,7 +154,7 @@ static void list_decide(struct propose *propose, struct proposal_list *list, int
 /* --- building and submitting --------------------------------------------------------
  */
 
-static uint64_t propose_clock_ms(const struct propose *propose)
+uint64_t propose_clock_ms(const struct propose *propose)
 {
     return PLANTED_OR(WALL_CLOCK_EXPIRES, clock_wall_ms(propose->clock),
                       propose->clock_base_ms + clock_now_ms(propose->clock) -

@@ -46,6 +46,9 @@ typedef void (*propose_cb)(void *owner, const struct outcome *outcome);
 int propose_submit(struct propose *propose, const struct command *command,
                    propose_cb done, void *owner, struct err *err);
 
+/* The replicated clock as what is submitted now will carry it; of the leader only. */
+uint64_t propose_clock_ms(const struct propose *propose);
+
 /* Commands up to this feature level go into the log now: the cluster's, or what a
  * level_set raises it to that stands before them in the log of this leadership. */
 uint32_t propose_level(const struct propose *propose);
