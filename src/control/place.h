@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which member is to carry a run out: a choice made of what is known of each, pure. */
+#ifndef CONTROL_PLACE_H
+#define CONTROL_PLACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/limits.h"
+#include "raft/node.h"
+
+struct place_candidate {
+    uint64_t id;
+    const char *name;
+    uint32_t level; /* the highest feature level it knows */
+    bool draining;
+    bool reachable;
+    bool differs;  /* its state is not that of a majority: it serves nothing */
+    uint64_t live; /* runs that are placed there and have not ended */
+};
+
+/* Of those that can, the one with the fewest live runs, then the first by name:
+ * *chosen is its place in `candidates`. ERR_CONFLICT, nobody can: why each of them
+ * cannot. */
+int place_choose(const struct place_candidate *candidates, size_t count, size_t *chosen,
+                 struct err *err);
+
+/* The members as candidates, with what of the cluster this node knows. */
+struct place_members {
+    struct node_member rows[LIMIT_MEMBERS];
+    struct place_candidate candidates[LIMIT_MEMBERS];
+    size_t count;
+};
+void place_members_load(struct place_members *members, struct node *node);
+
+/* The id of the member that is to carry out a run that is placed now; on the leader,
+ * who alone knows whom it reaches. `owner` is the struct node. For who places a run by
+ * himself. ERR_CONFLICT as above. */
+int control_place_now(void *owner, uint64_t *id, struct err *err);
+
+#endif

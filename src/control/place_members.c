@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/limits.h"
+#include "control/place.h"
+#include "registry/registry.h"
+
+static void place_count_live(struct place_members *members,
+                             const struct registry *registry)
+{
+    struct map_cursor cursor;
+    registry_live_seek(registry, &cursor);
+    const struct run *run = NULL;
+    while ((run = registry_live_next(&cursor)) != NULL) {
+        for (size_t i = 0; i < members->count; i++) {
+            members->candidates[i].live += members->candidates[i].id == run->node;
+        }
+    }
+}
+
+void place_members_load(struct place_members *members, struct node *node)
+{
+    const struct registry *registry = node_registry(node);
+    size_t known = node_members(node, members->rows, LIMIT_MEMBERS);
+    known = known < LIMIT_MEMBERS ? known : LIMIT_MEMBERS;
+    members->count = 0;
+    for (size_t i = 0; i < known; i++) {
+        const struct node_member *row = &members->rows[i];
+        if (registry_member(registry, row->id) == NULL) {
+            continue; /* apply would refuse it: its row is not there yet */
+        }
+        members->candidates[members->count++] = (struct place_candidate){
+            .id = row->id,
+            .name = row->name,
+            .level = row->level,
+            .draining = row->draining,
+            .reachable = row->reachable,
+            .differs = row->differs,
+        };
+    }
+    place_count_live(members, registry);
+}
+
+int control_place_now(void *owner, uint64_t *id, struct err *err)
+{
+    struct place_members members;
+    size_t chosen = 0;
+    place_members_load(&members, owner);
+    int rv = place_choose(members.candidates, members.count, &chosen, err);
+    if (rv == 0) {
+        *id = members.candidates[chosen].id;
+    }
+    return rv;
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Due tasks become runs: for each mark whose time has come a run_start, on the member
+ * that is to carry it out.
+ *
+ * The marks are walked in order of their time and the proposals of one walk are decided
+ * before the next begins, so that no task is proposed twice and the live runs that the
+ * choice counts are those there are. A task that cannot start (it has a live run, is
+ * disabled, nobody can carry it out) stays due: its mark is in the registry, so that
+ * neither a failover nor a full queue forgets it. */
+#include "base/log.h"
+#include "base/mem.h"
+#include "control/loop.h"
+#include "control/place.h"
+
+#define PLACEMENT_BATCH   256  /* runs that one walk starts */
+#define PLACEMENT_WALK    4096 /* marks that it looks at */
+#define PLACEMENT_TICK_MS 100  /* who is reached changes without an event */
+
+struct placement {
+    struct control *control;
+    size_t waiting; /* proposals without an outcome */
+    bool refused;   /* ... or had one, in this walk, that was no run */
+    bool said;      /* in the log: that nobody can */
+};
+
+static void *placement_start(struct control *control)
+{
+    struct placement *placement = mem_zalloc(sizeof *placement);
+    placement->control = control;
+    return placement;
+}
+
+static void placement_stop(void *state)
+{
+    mem_free(state);
+}
+
+static void placement_decided(void *state, uint64_t tag, const struct outcome *outcome)
+{
+    (void)tag;
+    struct placement *placement = state;
+    placement->waiting--;
+    placement->refused |= outcome->code != 0 || outcome->result.code != 0;
+    if (placement->waiting == 0 && !placement->refused) {
+        control_wake(
+            placement->control); /* else at the next tick: it may be so again */
+    }
+}
+
+/* May it start, but for the node? */
+static bool placement_startable(const struct registry *registry,
+                                const struct task *task)
+{
+    return task != NULL && task->enabled && !task->deleting &&
+           registry_live_run(registry, task->name, task->name_len) == NULL;
+}
+
+static int placement_propose(struct placement *placement, const struct task *task,
+                             uint32_t cause, uint64_t node_id)
+{
+    const struct registry *registry = control_registry(placement->control);
+    struct command command = {
+        .type = COMMAND_RUN_START,
+        .request_id = text_of(""),
+        .actor = text_of(""),
+        .run_start =
+            {
+                .task = {task->name, task->name_len},
+                .revision = task->revision, /* changed meanwhile: once more */
+                .node = node_id,
+                .cause = cause,
+                .purpose = RUN_APPLY,
+                .lease_ms = (uint32_t)registry_setting(registry, SETTING_RUN_LEASE),
+                .grace_ms = (uint32_t)registry_setting(registry, SETTING_RUN_GRACE),
+                .tries = (uint32_t)registry_setting(registry, SETTING_RUN_TRIES),
+            },
+    };
+    return control_propose(placement->control, &command, placement_decided, placement,
+                           0);
+}
+
+static void placement_say(struct placement *placement, const struct err *err)
+{
+    if (!placement->said) {
+        log_warn("due tasks wait: %s", err->text);
+        placement->said = true;
+    }
+}
+
+/* False: nothing more can be started in this walk. */
+static bool placement_place(struct placement *placement, struct place_members *members,
+                            const struct task *task, uint32_t cause)
+{
+    size_t chosen = 0;
+    struct err err;
+    if (place_choose(members->candidates, members->count, &chosen, &err) != 0) {
+        placement_say(placement, &err);
+        return false;
+    }
+    placement->said = false;
+    struct place_candidate *candidate = &members->candidates[chosen];
+    if (placement_propose(placement, task, cause, candidate->id) != 0) {
+        return false; /* the queue is full, or the lead is about to be lost */
+    }
+    candidate->live++;
+    placement->waiting++;
+    return true;
+}
+
+static uint64_t placement_look(void *state, uint64_t now_ms)
+{
+    struct placement *placement = state;
+    if (placement->waiting > 0) {
+        return now_ms + PLACEMENT_TICK_MS;
+    }
+    placement->refused = false;
+    const struct registry *registry = control_registry(placement->control);
+    uint64_t clock_ms = control_clock_ms(placement->control);
+    struct place_members members = {.count = SIZE_MAX};
+    struct map_cursor cursor;
+    const struct moment *due = NULL;
+    registry_due_seek(registry, &cursor);
+    for (size_t seen = 0; seen < PLACEMENT_WALK; seen++) {
+        due = registry_due_next(&cursor);
+        if (due == NULL || due->at_ms > clock_ms ||
+            placement->waiting == PLACEMENT_BATCH) {
+            break;
+        }
+        const struct task *task = registry_task_of(registry, due->task);
+        if (!placement_startable(registry, task)) {
+            continue;
+        }
+        if (members.count == SIZE_MAX) {
+            place_members_load(&members, control_node(placement->control));
+        }
+        if (!placement_place(placement, &members, task, due->cause)) {
+            break;
+        }
+    }
+    return now_ms + PLACEMENT_TICK_MS;
+}
+
+const struct control_loop control_placement = {
+    .name = "placement",
+    .on_change = true,
+    .start = placement_start,
+    .stop = placement_stop,
+    .look = placement_look,
+};

@@ -1,0 +1,512 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The leader's loops: due tasks are placed, runs of silent nodes are lost after their
+ * wait and not before, and drains end what has not ended. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/map.h"
+#include "control/control.h"
+#include "lib/fake_node.h"
+#include "lib/sim_clock.h"
+
+#define TASK    "{\"condition\":{},\"module\":\"./m\",\"name\":\"web\"}"
+#define N1      FAKE_SELF
+#define N2      (FAKE_SELF + 1)
+#define N3      (FAKE_SELF + 2)
+#define WAIT_MS (4000 + 5000 + 90 + 1000) /* (lease + grace)(1 + rho) + 1 s */
+#define TICK_MS 100
+
+static struct sim_time *time_;
+static struct clock *clock_;
+static struct node *node;
+static struct control *control;
+
+static void pass(uint64_t ms)
+{
+    sim_time_run_until(time_, sim_time_now_us(time_) + ms * 1000);
+}
+
+/* Nodes that are not heard of grow silent with the time. */
+static void pass_in_silence(uint64_t id, uint64_t ms)
+{
+    for (uint64_t i = 0; i < ms; i++) {
+        node->peers[id - FAKE_SELF].silence_ms++;
+        pass(1);
+    }
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    time_ = sim_time_new();
+    clock_ = sim_clock_new(time_, 7);
+    node = fake_node_new(clock_);
+    fake_node_task(node, "web", TASK);
+    control = control_new(clock_, node);
+    pass(1);
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    if (control != NULL) {
+        control_free(control);
+    }
+    control = NULL;
+    fake_node_free(node);
+    sim_clock_free(clock_);
+    sim_time_free(time_);
+    map_reap(SIZE_MAX);
+    return 0;
+}
+
+static void make_due(const char *name, uint64_t in_ms)
+{
+    uint64_t at_ms = clock_now_ms(clock_) + in_ms;
+    struct command due = {
+        .type = COMMAND_TASK_DUE,
+        .task_due = {.task = text_of(name),
+                     .cause = RUN_CAUSE_CHANGE,
+                     .at_clock_ms = at_ms,
+                     .until_clock_ms = at_ms},
+    };
+    assert_int_equal(fake_node_apply(node, &due).code, 0);
+}
+
+static const struct run *live(const char *name)
+{
+    return registry_live_run(node_registry(node), name, strlen(name));
+}
+
+static void end_run(const struct run *run)
+{
+    struct command over = {
+        .type = COMMAND_RUN_END,
+        .run_end = {.run = run->id,
+                    .node = run->node,
+                    .outcome = RUN_SUCCESS,
+                    .text = text_of("")},
+    };
+    assert_int_equal(fake_node_apply(node, &over).code, 0);
+}
+
+static void drain(uint64_t id, bool draining)
+{
+    struct command command = {.type = COMMAND_MEMBER_DRAIN,
+                              .member_drain = {id, draining}};
+    assert_int_equal(fake_node_apply(node, &command).code, 0);
+}
+
+/* --- placement ---------------------------------------------------------------------
+ */
+
+static void test_due_is_placed(void **state)
+{
+    (void)state;
+    make_due("web", 0);
+    pass(2);
+    const struct run *run = live("web");
+    assert_non_null(run);
+    assert_int_equal(run->node, N1);
+    assert_int_equal(run->cause, RUN_CAUSE_CHANGE);
+    assert_int_equal(run->purpose, RUN_APPLY);
+    assert_int_equal(run->lease_ms, 4000);
+    assert_int_equal(run->grace_ms, 5000);
+    assert_int_equal(run->tries, 3);
+    assert_int_equal(registry_due_count(node_registry(node)), 0);
+}
+
+static void test_not_before_its_time(void **state)
+{
+    (void)state;
+    make_due("web", 5000);
+    pass(4800);
+    assert_null(live("web"));
+    pass(2 * TICK_MS + 1);
+    assert_non_null(live("web"));
+}
+
+/* All that is due starts at once, spread over the nodes. */
+static void test_many_are_spread(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"a", "b", "c", "d", "e", "f"};
+    for (size_t i = 0; i < 6; i++) {
+        fake_node_task(node, names[i], TASK);
+        make_due(names[i], 0);
+    }
+    pass(2);
+    unsigned runs[FAKE_NODES] = {0};
+    for (size_t i = 0; i < 6; i++) {
+        assert_non_null(live(names[i]));
+        runs[live(names[i])->node - FAKE_SELF]++;
+    }
+    for (size_t i = 0; i < FAKE_NODES; i++) {
+        assert_int_equal(runs[i], 2);
+    }
+}
+
+/* One follow-up, when what runs has ended. */
+static void test_follow_up_waits(void **state)
+{
+    (void)state;
+    uint64_t first = fake_node_place(node, "web", N2);
+    make_due("web", 0);
+    make_due("web", 0);
+    pass(1000);
+    assert_int_equal(live("web")->id, first);
+    end_run(live("web"));
+    pass(2);
+    assert_non_null(live("web"));
+    assert_true(live("web")->id > first);
+    end_run(live("web"));
+    pass(1000);
+    assert_null(live("web"));
+}
+
+static void test_nobody_can(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < FAKE_NODES; i++) {
+        node->peers[i].row.reachable = false;
+    }
+    make_due("web", 0);
+    pass(1000);
+    assert_null(live("web"));
+    node->peers[2].row.reachable = true;
+    pass(2 * TICK_MS + 2);
+    assert_int_equal(live("web")->node, N3);
+}
+
+static void test_not_on_who_drains(void **state)
+{
+    (void)state;
+    drain(N1, true);
+    make_due("web", 0);
+    pass(2);
+    assert_int_equal(live("web")->node, N2);
+}
+
+/* A full queue, a lead that is being lost: the mark is still there. */
+static void test_placement_is_refused(void **state)
+{
+    (void)state;
+    node->fate = FAKE_REFUSED;
+    make_due("web", 0);
+    pass(1000);
+    assert_in_range(node->proposed, 1, 20);
+    node->fate = FAKE_NEVER;
+    pass(1000);
+    assert_null(live("web"));
+    node->fate = FAKE_APPLIED;
+    pass(2 * TICK_MS);
+    assert_non_null(live("web"));
+}
+
+/* While it is not known what becomes of it nothing is proposed again. */
+static void test_placement_is_pending(void **state)
+{
+    (void)state;
+    node->fate = FAKE_PENDING;
+    make_due("web", 0);
+    pass(1000);
+    assert_int_equal(node->proposed, 1);
+    node->fate = FAKE_APPLIED;
+    fake_node_decide(node, FAKE_APPLIED);
+    pass(TICK_MS);
+    assert_non_null(live("web"));
+    assert_int_equal(node->proposed, 1);
+}
+
+/* --- leadership --------------------------------------------------------------------
+ */
+
+static void test_only_a_settled_leader(void **state)
+{
+    (void)state;
+    fake_node_lead(node, false, 2);
+    pass(1);
+    make_due("web", 0);
+    pass(1000);
+    assert_int_equal(node->proposed, 0);
+    fake_node_lead(node, true, 3);
+    node->settled = false;
+    pass(1000);
+    assert_int_equal(node->proposed, 0);
+    node->settled = true;
+    pass(100);
+    assert_non_null(live("web"));
+}
+
+/* What a leadership had proposed is nobody's business in the next, nor after the end.
+ */
+static void test_outcomes_after_the_end(void **state)
+{
+    (void)state;
+    node->fate = FAKE_PENDING;
+    make_due("web", 0);
+    pass(1);
+    fake_node_lead(node, true, 2); /* lost and won again within a turn */
+    pass(1);
+    assert_int_equal(node->proposed, 2);
+    control_free(control);
+    control = NULL;
+    fake_node_decide(node, FAKE_APPLIED);
+    pass(1);
+    assert_non_null(live("web"));
+}
+
+static void test_level_is_too_low(void **state)
+{
+    (void)state;
+    struct node *low = fake_node_new(clock_);
+    struct fsm *known = low->fsm;
+    low->fsm = fsm_new(); /* of level 1 */
+    control_free(control);
+    control = control_new(clock_, low);
+    pass(5000);
+    assert_int_equal(low->proposed, 0);
+    control_free(control);
+    control = NULL;
+    fsm_free(known);
+    fake_node_free(low);
+}
+
+/* --- lost runs ---------------------------------------------------------------------
+ */
+
+static void test_lost_after_its_wait(void **state)
+{
+    (void)state;
+    uint64_t id = fake_node_place(node, "web", N2);
+    pass(1);
+    pass_in_silence(N2, WAIT_MS - 1);
+    assert_non_null(live("web"));
+    assert_int_equal(node->peers[1].holds, 0);
+    node->fate = FAKE_PENDING;
+    pass_in_silence(N2, 2 * TICK_MS + 2);
+    assert_true(node->peers[1].held); /* as long as it is not decided */
+    assert_int_equal(node->proposed, 1);
+    pass_in_silence(N2, 1000);
+    assert_true(node->peers[1].held);
+    assert_int_equal(node->proposed, 1);
+    node->fate = FAKE_APPLIED;
+    node->peers[1].row.reachable = false;
+    fake_node_decide(node, FAKE_APPLIED);
+    pass(1);
+    const struct run *run = fake_node_run(node, id);
+    assert_int_equal(run->outcome, RUN_LOST);
+    assert_memory_equal(run->text, "its node n2 has not been heard of for 1", 39);
+    assert_false(node->peers[1].held);
+    pass(TICK_MS);
+    assert_non_null(live("web")); /* its successor, elsewhere */
+    assert_int_equal(live("web")->node, N1);
+    assert_int_equal(live("web")->cause, RUN_CAUSE_FAILOVER);
+}
+
+/* A node that had nothing to do has had no grant for long: that alone loses nothing. */
+static void test_idle_node_is_not_silent(void **state)
+{
+    (void)state;
+    node->peers[1].silence_ms = 3600000;
+    fake_node_place(node, "web", N2);
+    pass(5000);
+    assert_non_null(live("web"));
+    node->peers[1].silence_ms = 10;
+    pass(3600000);
+    assert_non_null(live("web"));
+    assert_int_equal(node->proposed, 0);
+}
+
+/* The wait begins anew with the leadership. */
+static void test_new_leader_waits(void **state)
+{
+    (void)state;
+    fake_node_place(node, "web", N2);
+    pass_in_silence(N2, WAIT_MS - 1000);
+    fake_node_lead(node, false, 2);
+    pass_in_silence(N2, 5000);
+    node->peers[1].silence_ms = 0;
+    fake_node_lead(node, true, 3);
+    pass_in_silence(N2, WAIT_MS - 1);
+    assert_non_null(live("web"));
+    pass_in_silence(N2, TICK_MS + 3);
+    assert_int_equal(node->peers[1].holds, 1);
+}
+
+/* Longer leases and graces, as the run records them. */
+static void test_waits_as_recorded(void **state)
+{
+    (void)state;
+    struct command place = {
+        .type = COMMAND_RUN_START,
+        .run_start = {.task = text_of("web"),
+                      .node = N2,
+                      .cause = RUN_CAUSE_CLIENT,
+                      .purpose = RUN_APPLY,
+                      .lease_ms = 10001,
+                      .grace_ms = 30000,
+                      .tries = 1},
+    };
+    assert_int_equal(fake_node_apply(node, &place).code, 0);
+    pass(1);
+    pass_in_silence(N2, 40001 + 401 + 1000 - 1); /* the hundredth is rounded up */
+    assert_int_equal(node->peers[1].holds, 0);
+    pass_in_silence(N2, 2 * TICK_MS + 2);
+    assert_int_equal(node->peers[1].holds, 1);
+}
+
+/* Door 1 took nothing: no hold stays behind. */
+static void test_lost_is_refused(void **state)
+{
+    (void)state;
+    fake_node_place(node, "web", N2);
+    node->fate = FAKE_REFUSED;
+    pass_in_silence(N2, WAIT_MS + 2 * TICK_MS);
+    assert_true(node->peers[1].holds > 0);
+    assert_false(node->peers[1].held);
+    assert_non_null(live("web"));
+    node->fate = FAKE_NEVER;
+    pass_in_silence(N2, TICK_MS);
+    node->fate = FAKE_APPLIED;
+    pass_in_silence(N2, 2 * TICK_MS);
+    assert_false(node->peers[1].held);
+    assert_int_equal(live("web")->cause, RUN_CAUSE_FAILOVER);
+}
+
+/* It may still be committed: the node stays held until another leadership. */
+static void test_lost_is_unknown(void **state)
+{
+    (void)state;
+    fake_node_place(node, "web", N2);
+    node->fate = FAKE_UNKNOWN;
+    pass_in_silence(N2, WAIT_MS + 1000);
+    assert_true(node->peers[1].held);
+    assert_int_equal(node->peers[1].holds, 1);
+}
+
+/* Several runs of it: it is held until the last one is decided; others are not. */
+static void test_all_runs_of_a_node(void **state)
+{
+    (void)state;
+    fake_node_task(node, "a", TASK);
+    fake_node_task(node, "b", TASK);
+    uint64_t first = fake_node_place(node, "a", N2);
+    uint64_t second = fake_node_place(node, "web", N2);
+    uint64_t other = fake_node_place(node, "b", N3);
+    pass_in_silence(N2, WAIT_MS + 2 * TICK_MS + 2);
+    assert_int_equal(fake_node_run(node, first)->outcome, RUN_LOST);
+    assert_int_equal(fake_node_run(node, second)->outcome, RUN_LOST);
+    assert_int_equal(fake_node_run(node, other)->state, RUN_PENDING);
+    assert_int_equal(node->peers[1].holds, 1);
+    assert_false(node->peers[1].held);
+}
+
+static void test_removed_member(void **state)
+{
+    (void)state;
+    uint64_t id = fake_node_place(node, "web", N3);
+    struct command remove = {.type = COMMAND_MEMBER_DELETE, .member_delete = {N3}};
+    assert_int_equal(fake_node_apply(node, &remove).code, 0);
+    node->peers[2].member = false;
+    pass(1);
+    pass_in_silence(N3, WAIT_MS - 1);
+    assert_int_equal(live("web")->id, id);
+    pass_in_silence(N3, 2 * TICK_MS + 2);
+    assert_string_equal(fake_node_run(node, id)->text,
+                        "its node is no member of the cluster any more");
+}
+
+/* --- drains ------------------------------------------------------------------------
+ */
+
+static void set_drain_deadline(uint64_t deadline_ms)
+{
+    struct command set = {
+        .type = COMMAND_SETTING_SET,
+        .setting_set = {text_of("drain_deadline_ms"), deadline_ms},
+    };
+    assert_int_equal(fake_node_apply(node, &set).code, 0);
+}
+
+static void test_drain_deadline(void **state)
+{
+    (void)state;
+    set_drain_deadline(20000);
+    uint64_t id = fake_node_place(node, "web", N2);
+    fake_node_task(node, "other", TASK);
+    uint64_t other = fake_node_place(node, "other", N3);
+    pass(60000);
+    drain(N2, true);
+    pass(19700);
+    assert_int_equal(fake_node_run(node, id)->state, RUN_PENDING);
+    pass(600);
+    assert_int_equal(fake_node_run(node, id)->state, RUN_STOPPING);
+    assert_int_equal(fake_node_run(node, id)->stop, RUN_STOP_DRAIN);
+    assert_int_equal(fake_node_run(node, other)->state, RUN_PENDING);
+    unsigned before = node->proposed;
+    pass(60000);
+    assert_int_equal(node->proposed, before);
+    struct command over = {
+        .type = COMMAND_RUN_END,
+        .run_end = {.run = id,
+                    .node = N2,
+                    .outcome = RUN_CANCELLED,
+                    .text = text_of("")},
+    };
+    fake_node_apply(node, &over);
+    pass(2 * TICK_MS + 2);
+    assert_int_equal(live("web")->node, N1); /* moved */
+}
+
+/* A drain that was taken back counts from nothing the next time. */
+static void test_drain_taken_back(void **state)
+{
+    (void)state;
+    set_drain_deadline(20000);
+    uint64_t id = fake_node_place(node, "web", N2);
+    drain(N2, true);
+    pass(15000);
+    drain(N2, false);
+    pass(1000);
+    drain(N2, true);
+    pass(15000);
+    assert_int_equal(fake_node_run(node, id)->state, RUN_PENDING);
+    pass(6000);
+    assert_int_equal(fake_node_run(node, id)->state, RUN_STOPPING);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+    const struct CMUnitTest tests[] = {
+        TEST(test_due_is_placed),
+        TEST(test_not_before_its_time),
+        TEST(test_many_are_spread),
+        TEST(test_follow_up_waits),
+        TEST(test_nobody_can),
+        TEST(test_not_on_who_drains),
+        TEST(test_placement_is_refused),
+        TEST(test_placement_is_pending),
+        TEST(test_only_a_settled_leader),
+        TEST(test_outcomes_after_the_end),
+        TEST(test_level_is_too_low),
+        TEST(test_lost_after_its_wait),
+        TEST(test_idle_node_is_not_silent),
+        TEST(test_new_leader_waits),
+        TEST(test_waits_as_recorded),
+        TEST(test_lost_is_refused),
+        TEST(test_lost_is_unknown),
+        TEST(test_all_runs_of_a_node),
+        TEST(test_removed_member),
+        TEST(test_drain_deadline),
+        TEST(test_drain_taken_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
