@@ -161,6 +161,9 @@ static const struct command commands[] = {
      .arguments = "NAME --allow CLASS,CLASS",
      .program = cli_token_create,
      .summary = "make a token, and the line of a configuration that lets it in"},
+    {.noun = "supervise",
+     .arguments = "FOLDER",
+     .summary = "what a node starts for each run; of no use to anybody else"},
     {.noun = "version", .program = version, .summary = "the version"},
 };
 
