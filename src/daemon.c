@@ -13,10 +13,14 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "control/control.h"
+#include "control/place.h"
+#include "exec/exec.h"
 #include "raft/clock_uv.h"
 #include "raft/disk.h"
 #include "raft/node.h"
 #include "raft/peer.h"
+#include "run/runner.h"
 
 #define DAEMON_DRAIN_MS 5000 /* what requests under way have, when all goes well */
 #define MS_NS           1000000
@@ -34,6 +38,8 @@ struct daemon {
     bool waiting_for_api; /* and is what the part waits for */
     struct clock_timer drain_over;
     struct node *node;
+    struct runner *runner;
+    struct control *control;
     size_t running; /* parts started; parts[running - 1] is the last */
     bool stopping;
     bool retiring; /* serve_retired() will come */
@@ -220,6 +226,46 @@ static void node_part_stop(struct daemon *daemon)
     node_stop(daemon->node, daemon_part_stopped, daemon);
 }
 
+/* The driver goes with the runner; the runs that are alive stay alive. */
+static int runner_part_start(struct daemon *daemon, struct err *err)
+{
+    const struct config *config = daemon->config;
+    struct node_status status;
+    node_status(daemon->node, &status);
+    struct exec_options exec = {
+        .data_dir = config->node_data_dir,
+        .node = status.id,
+    };
+    struct runner_options options = {
+        .clock = daemon->clock,
+        .node = daemon->node,
+        .modules = {(const char *const *)config->modules.items, config->modules.count},
+    };
+    int rv = exec_new(&options.driver, &daemon->loop, &exec, err);
+    if (rv == 0) {
+        daemon->runner = runner_new(&options);
+    }
+    return rv;
+}
+
+static void runner_part_stop(struct daemon *daemon)
+{
+    runner_stop(daemon->runner, daemon_part_stopped, daemon);
+}
+
+static int control_part_start(struct daemon *daemon, struct err *err)
+{
+    (void)err;
+    daemon->control = control_new(daemon->clock, daemon->node);
+    return 0;
+}
+
+static void control_part_stop(struct daemon *daemon)
+{
+    control_free(daemon->control);
+    daemon_part_stopped(daemon);
+}
+
 static int serve_start(struct daemon *daemon, struct err *err)
 {
     int rv = api_serve(daemon->api, daemon->node, err);
@@ -278,13 +324,19 @@ static void serve_stop(struct daemon *daemon)
 {
     daemon->retiring = true;
     api_leave(daemon->api);
+    runner_retire(daemon->runner);
     node_retire(daemon->node, api_watched(daemon->api), serve_retired, daemon);
 }
 
 static const struct daemon_part parts[] = {
-    {"disk", disk_start, disk_stop},           {"clock", clock_start, clock_stop},
-    {"peer link", link_start, link_stop},      {"api", api_part_start, api_part_stop},
-    {"node", node_part_start, node_part_stop}, {"serving", serve_start, serve_stop},
+    {"disk", disk_start, disk_stop},
+    {"clock", clock_start, clock_stop},
+    {"peer link", link_start, link_stop},
+    {"api", api_part_start, api_part_stop},
+    {"node", node_part_start, node_part_stop},
+    {"runs", runner_part_start, runner_part_stop},
+    {"control", control_part_start, control_part_stop},
+    {"serving", serve_start, serve_stop},
 };
 
 #define PART_COUNT (sizeof parts / sizeof parts[0])

@@ -25,6 +25,7 @@ struct runner {
     uint64_t self; /* id of this node, as of the last look */
     bool ready;    /* the driver has told of all there was */
     bool removed;  /* this node is no member any more */
+    bool retired;  /* it starts nothing any more */
     bool stopping;
     bool wants;             /* a lease */
     struct report *reports; /* without an outcome yet */

@@ -367,6 +367,11 @@ static void runner_closed(void *ctx)
     stopped(owner);
 }
 
+void runner_retire(struct runner *runner)
+{
+    runner->retired = true;
+}
+
 void runner_stop(struct runner *runner, void (*stopped)(void *owner), void *owner)
 {
     runner->stopping = true;

@@ -26,6 +26,10 @@ struct runner_options {
 };
 struct runner *runner_new(const struct runner_options *options);
 
+/* The node is about to stop: nothing is started any more. What is placed here waits for
+ * the next start, which comes soon or finds it lost; what is alive is kept alive. */
+void runner_retire(struct runner *runner);
+
 /* Close the driver and leave alone what is alive: the next start of the node adopts it.
  * `stopped` is called later, and the runner is gone. */
 void runner_stop(struct runner *runner, void (*stopped)(void *owner), void *owner);

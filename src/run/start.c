@@ -36,7 +36,7 @@ static bool start_allowed(const struct runner *runner, const struct run *run)
     struct lease_view lease;
     struct node_status status;
     uint64_t deadline_ms = start_deadline_ms(runner, run);
-    if (deadline_ms == 0 || node_unfit(runner->node)[0] != '\0') {
+    if (deadline_ms == 0 || runner->retired || node_unfit(runner->node)[0] != '\0') {
         return false;
     }
     node_lease(runner->node, &lease);

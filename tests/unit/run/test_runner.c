@@ -474,6 +474,24 @@ static void test_not_ready(void **state)
     assert_non_null(fake_driver_run(&fake, id));
 }
 
+/* A node that is about to stop begins nothing, and keeps alive what is. */
+static void test_retired(void **state)
+{
+    (void)state;
+    uint64_t old = started();
+    runner_retire(runner);
+    fake_node_task(node, "new", TASK);
+    uint64_t id = fake_node_place(node, "new", FAKE_SELF);
+    renew();
+    pass(100);
+    assert_null(fake_driver_run(&fake, id));
+    assert_int_equal(fake_driver_run(&fake, old)->deadline_ms, node->lease.until_ms);
+    end_node();
+    begin_node();
+    renew();
+    assert_non_null(fake_driver_run(&fake, id));
+}
+
 /* The log is not read up to the run yet: it is not killed, not fed, and adopted when
  * the registry shows it. */
 static void test_not_applied_yet(void **state)
@@ -605,6 +623,7 @@ int main(void)
         TEST(test_ended_while_away),
         TEST(test_no_trace),
         TEST(test_not_ready),
+        TEST(test_retired),
         TEST(test_not_applied_yet),
         TEST(test_unknown_is_killed),
         TEST(test_inspection),
