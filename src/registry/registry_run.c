@@ -386,7 +386,7 @@ static void registry_place_run(struct registry *registry, const struct change *c
                                const struct run_order *order, struct run *run)
 {
     uint64_t next = registry_next(registry);
-    run->id = next;
+    run->id = PLANTED_OR(FENCE_AGAIN, next - run->task_created, next);
     run->revision = next;
     run->node = order->node;
     run->state = RUN_PENDING;
@@ -419,7 +419,8 @@ static int registry_judge_start(const struct registry *registry,
         return ERR_PRECONDITION;
     }
     if (task->deleting ||
-        registry_live_run(registry, task->name, task->name_len) != NULL) {
+        (registry_live_run(registry, task->name, task->name_len) != NULL &&
+         !PLANTED(SECOND_RUN))) {
         return ERR_CONFLICT;
     }
     return registry_member(registry, order->node) == NULL ? ERR_PRECONDITION : 0;
@@ -628,7 +629,7 @@ int registry_run_end(struct registry *registry, const struct change *change,
 {
     const struct run *run = NULL;
     int refused = registry_live(registry, report->run, &run);
-    if (refused != 0 || run->node != report->node) {
+    if (refused != 0 || (run->node != report->node && !PLANTED(END_BY_ANYBODY))) {
         return refused != 0 ? refused : ERR_CONFLICT;
     }
     if (report->outcome < RUN_SUCCESS || report->outcome > RUN_LOST) {

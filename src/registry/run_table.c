@@ -7,7 +7,6 @@
 #include <assert.h>
 #include <string.h>
 
-#include "base/plant.h"
 #include "registry/task.h"
 
 #define KEY_BYTES      8

@@ -88,6 +88,7 @@ struct world {
     struct sim_random fault_random; /* the rest of the one that is being made */
     struct sim_random client_random;
     struct sim_random operator_random;
+    struct sim_random run_random;
     struct sim_network *network;
     struct transcript *transcript;
     struct truth *truth;
@@ -100,7 +101,7 @@ struct world {
     bool formation;  /* faults are aimed at the moments of forming */
     struct sim_random formation_random;
     bool calm;  /* healed: no more faults */
-    bool mixed; /* some nodes know the first feature level only, until their upgrade */
+    bool mixed; /* some nodes know an older feature level only, until their upgrade */
 
     /* by seed */
     uint32_t election_timeout_ms;
@@ -128,6 +129,9 @@ struct world {
     uint64_t contents;     /* that were made up */
     bool leaving;          /* ... the clients: nothing is repeated any more */
     struct draft *repeats; /* writes that wait to be asked again */
+    struct sim_event run_client;
+    uint64_t run_ops; /* that were asked */
+    uint64_t run_key; /* the one that was used last */
     struct sim_event reader;
     uint64_t told; /* highest sequence acknowledged, or shown by a consistent read */
     struct sim_event operator;
@@ -231,6 +235,9 @@ void client_init(struct world *world);
 void client_close(struct world *world);
 /* The task "t<number>" as a client is shown it. */
 struct history_task client_view(const struct registry *registry, uint64_t number);
+
+/* --- run_client.c */
+void run_client_init(struct world *world);
 
 /* --- reader.c */
 void reader_init(struct world *world);

@@ -9,81 +9,11 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "sim/model_inside.h"
 
-#define NAME_MAX_BYTES    32
-#define MEMBERS_MAX       64
-#define SETTINGS_MAX      16
 #define EVENT_HEAD_BYTES  64
 #define EVENTS_GO_AT_ONCE 1024
 #define KEYS_GO_AT_ONCE   16
-
-struct model_task {
-    char name[NAME_MAX_BYTES]; /* the rest is zero */
-    char *text;
-    size_t text_len;
-    uint32_t enabled_at;
-    bool enabled;
-    uint64_t created;
-    uint64_t revision;
-};
-
-struct model_member {
-    uint64_t id;
-    uint32_t level;
-    bool draining;
-    uint64_t revision;
-    char *texts[4]; /* name, address, peer address, version */
-};
-
-struct model_event {
-    const char *type;
-    uint64_t wall_ms;
-    char *texts[4]; /* task, actor, request id, data */
-    size_t bytes;
-};
-
-/* What became of a command that had a key. */
-struct model_key {
-    char *key;
-    size_t key_len;
-    char *scope;
-    uint8_t fingerprint[KEY_FINGERPRINT_BYTES];
-    uint64_t at_ms;
-    struct result result;
-};
-
-struct model_setting {
-    const char *name;
-    uint32_t level; /* there is none below it */
-    uint64_t value;
-    uint64_t min;
-    uint64_t max;
-};
-
-struct model {
-    struct model_task *tasks; /* in the order they were created */
-    size_t task_count;
-    size_t task_capacity;
-    struct model_member members[MEMBERS_MAX];
-    size_t member_count;
-    struct model_setting settings[SETTINGS_MAX];
-    size_t setting_count;
-    struct model_event *events; /* events[i] has the number i + 1 */
-    size_t event_count;
-    size_t event_capacity;
-    size_t event_first;     /* place of the oldest that is kept */
-    size_t event_bytes;     /* of those that are kept */
-    size_t event_seen;      /* those before this place were compared */
-    struct model_key *keys; /* in the order they came */
-    size_t key_count;
-    size_t key_capacity;
-    size_t key_first; /* place of the oldest that is kept */
-    uint64_t clock_ms;
-    uint32_t level;
-    const struct command *command; /* that is applied */
-    uint64_t wall_ms;
-    char complaint[512];
-};
 
 struct model *model_new(void)
 {
@@ -95,6 +25,12 @@ struct model *model_new(void)
         {"voters", 1, 0, 0, 15},
         {"keys_max_count", 2, 100000, 100, 1000000},
         {"keys_max_age_ms", 2, 86400000, 1000, 2592000000},
+        {"runs_max_count", 3, 100000, 100, 1000000},
+        {"run_lease_ms", 3, 4000, 1000, 60000},
+        {"run_grace_ms", 3, 5000, 500, 600000},
+        {"run_tries", 3, 3, 1, 10},
+        {"run_time_limit_ms", 3, 0, 0, 2592000000},
+        {"drain_deadline_ms", 3, 600000, 0, 86400000},
     };
     struct model *model = mem_zalloc(sizeof *model);
     memcpy(model->settings, settings, sizeof settings);
@@ -125,14 +61,18 @@ void model_free(struct model *model)
         mem_free(model->keys[i].key);
         mem_free(model->keys[i].scope);
     }
+    for (size_t i = 0; i < model->run_count; i++) {
+        mem_free(model->runs[i].text);
+        mem_free(model->runs[i].draft);
+    }
+    mem_free(model->runs);
     mem_free(model->tasks);
     mem_free(model->events);
     mem_free(model->keys);
     mem_free(model);
 }
 
-__attribute__((format(printf, 2, 3))) static const char *model_complain(
-    struct model *model, const char *format, ...)
+const char *model_complain(struct model *model, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -141,12 +81,12 @@ __attribute__((format(printf, 2, 3))) static const char *model_complain(
     return model->complaint;
 }
 
-static char *copy_of(struct text text)
+char *model_copy(struct text text)
 {
     return mem_strndup(text.data, text.len);
 }
 
-static void *model_room(void *array, size_t *capacity, size_t count, size_t size)
+void *model_room(void *array, size_t *capacity, size_t count, size_t size)
 {
     if (count == *capacity) {
         *capacity = *capacity > 0 ? *capacity * 2 : 64;
@@ -158,7 +98,7 @@ static void *model_room(void *array, size_t *capacity, size_t count, size_t size
 /* --- events
  * ------------------------------------------------------------------------ */
 
-static uint64_t model_setting(const struct model *model, const char *name)
+uint64_t model_setting(const struct model *model, const char *name)
 {
     size_t i = 0;
     while (strcmp(model->settings[i].name, name) != 0) {
@@ -167,13 +107,13 @@ static uint64_t model_setting(const struct model *model, const char *name)
     return model->settings[i].value;
 }
 
-static uint64_t model_next(const struct model *model)
+uint64_t model_next(const struct model *model)
 {
     return model->event_count + 1;
 }
 
-static void model_event(struct model *model, const char *type, const char *task,
-                        const char *data)
+void model_event(struct model *model, const char *type, const char *task,
+                 const char *data)
 {
     model->events = model_room(model->events, &model->event_capacity,
                                model->event_count, sizeof *model->events);
@@ -181,8 +121,8 @@ static void model_event(struct model *model, const char *type, const char *task,
     *event = (struct model_event){
         .type = type,
         .wall_ms = model->wall_ms,
-        .texts = {mem_strdup(task), copy_of(model->command->actor),
-                  copy_of(model->command->request_id), mem_strdup(data)},
+        .texts = {mem_strdup(task), model_copy(model->command->actor),
+                  model_copy(model->command->request_id), mem_strdup(data)},
         .bytes = EVENT_HEAD_BYTES,
     };
     for (size_t i = 0; i < 4; i++) {
@@ -203,7 +143,7 @@ static void model_event(struct model *model, const char *type, const char *task,
 /* --- tasks
  * ------------------------------------------------------------------------- */
 
-static struct model_task *model_find(const struct model *model, struct text name)
+struct model_task *model_find(const struct model *model, struct text name)
 {
     char key[NAME_MAX_BYTES] = "";
     if (name.len >= sizeof key) {
@@ -219,7 +159,7 @@ static struct model_task *model_find(const struct model *model, struct text name
     return NULL;
 }
 
-static bool draft_is_sound(struct text name, struct text text, uint32_t enabled_at)
+bool model_draft_is_sound(struct text name, struct text text, uint32_t enabled_at)
 {
     return name.len > 0 && name.len <= 1024 && text.len <= 2 * 1024 * 1024 &&
            enabled_at >= 1 && enabled_at < text.len;
@@ -242,14 +182,14 @@ static int model_holds(const struct model_task *task, uint32_t condition,
     }
 }
 
-static int model_create(struct model *model, struct text name, struct text text,
-                        uint32_t enabled_at, bool enabled)
+int model_create(struct model *model, struct text name, struct text text,
+                 uint32_t enabled_at, bool enabled)
 {
     model->tasks = model_room(model->tasks, &model->task_capacity, model->task_count,
                               sizeof *model->tasks);
     struct model_task *task = &model->tasks[model->task_count++];
     *task = (struct model_task){
-        .text = copy_of(text),
+        .text = model_copy(text),
         .text_len = text.len,
         .enabled_at = enabled_at,
         .enabled = enabled,
@@ -264,11 +204,12 @@ static int model_create(struct model *model, struct text name, struct text text,
 
 static int model_enable(struct model *model, struct model_task *task, bool enabled)
 {
-    if (task == NULL) {
-        return ERR_NOT_FOUND;
+    if (task == NULL || task->deleting) {
+        return task == NULL ? ERR_NOT_FOUND : ERR_CONFLICT;
     }
     if (task->enabled != enabled) {
         task->enabled = enabled;
+        task->due = task->due && enabled;
         task->revision = model_next(model);
         model_event(model, enabled ? "task.enabled" : "task.disabled", task->name,
                     "{}");
@@ -276,16 +217,29 @@ static int model_enable(struct model *model, struct model_task *task, bool enabl
     return 0;
 }
 
-static int model_delete(struct model *model, struct model_task *task)
+void model_remove(struct model *model, struct model_task *task)
 {
-    if (task == NULL) {
-        return ERR_NOT_FOUND;
-    }
     model_event(model, "task.deleted", task->name, "{}");
     mem_free(task->text);
     size_t at = (size_t)(task - model->tasks);
     memmove(task, task + 1, (model->task_count - at - 1) * sizeof *task);
     model->task_count--;
+}
+
+static int model_delete(struct model *model, struct model_task *task)
+{
+    if (task == NULL) {
+        return ERR_NOT_FOUND;
+    }
+    if (model_live(model, task->name) == NULL) {
+        model_remove(model, task);
+    } else if (!task->deleting) {
+        task->deleting = true;
+        task->due = false;
+        task->fire_ms = 0;
+        task->revision = model_next(model);
+        model_event(model, "task.deleting", task->name, "{}");
+    }
     return 0;
 }
 
@@ -305,6 +259,9 @@ static int model_replace(struct model *model, struct model_task *task, struct te
     bool f = task->text_len - was != text.len - is ||
              memcmp(task->text + was, text.data + is, text.len - is) != 0;
     bool flag = task->enabled != enabled;
+    if (task->deleting) {
+        return ERR_CONFLICT;
+    }
     if (!by && !f && !flag) {
         return 0;
     }
@@ -313,10 +270,12 @@ static int model_replace(struct model *model, struct model_task *task, struct te
              by && (flag || f) ? "," : "", flag ? "\"enabled\"" : "",
              flag && f ? "," : "", f ? "\"f\"" : "");
     mem_free(task->text);
-    task->text = copy_of(text);
+    task->text = model_copy(text);
     task->text_len = text.len;
     task->enabled_at = enabled_at;
     task->enabled = enabled;
+    task->due = task->due && enabled;
+    task->fire_ms = by || f ? 0 : task->fire_ms;
     task->revision = model_next(model);
     model_event(model, "task.updated", task->name, data);
     return 0;
@@ -325,13 +284,22 @@ static int model_replace(struct model *model, struct model_task *task, struct te
 /* --- one function a command
  * -------------------------------------------------------- */
 
+/* By a task, or by a trial of one. */
+static bool is_taken(const struct model *model, struct text name)
+{
+    char *copy = model_copy(name);
+    bool taken = model_find(model, name) != NULL || model_live(model, copy) != NULL;
+    mem_free(copy);
+    return taken;
+}
+
 static int do_task_create(struct model *model, const struct command *command)
 {
     const __typeof__(command->task_create) *create = &command->task_create;
-    if (!draft_is_sound(create->name, create->text, create->enabled_at)) {
+    if (!model_draft_is_sound(create->name, create->text, create->enabled_at)) {
         return ERR_INVALID;
     }
-    return model_find(model, create->name) != NULL
+    return is_taken(model, create->name)
                ? ERR_EXISTS
                : model_create(model, create->name, create->text, create->enabled_at,
                               create->enabled);
@@ -352,12 +320,15 @@ static int do_task_put(struct model *model, const struct command *command)
 {
     const __typeof__(command->task_put) *put = &command->task_put;
     struct model_task *task = model_find(model, put->name);
-    if (!draft_is_sound(put->name, put->text, put->enabled_at)) {
+    if (!model_draft_is_sound(put->name, put->text, put->enabled_at)) {
         return ERR_INVALID;
     }
     int refused = model_holds(task, put->condition, put->revision);
     if (refused != 0) {
         return refused;
+    }
+    if (task == NULL && is_taken(model, put->name)) {
+        return ERR_EXISTS;
     }
     if (task == NULL) {
         return model_create(model, put->name, put->text, put->enabled_at, put->enabled);
@@ -370,7 +341,7 @@ static int do_task_merge(struct model *model, const struct command *command)
 {
     const __typeof__(command->task_merge) *merge = &command->task_merge;
     struct model_task *task = model_find(model, merge->name);
-    if (!draft_is_sound(merge->name, merge->text, merge->enabled_at)) {
+    if (!model_draft_is_sound(merge->name, merge->text, merge->enabled_at)) {
         return ERR_INVALID;
     }
     int refused = model_holds(task, merge->condition, merge->revision);
@@ -402,7 +373,7 @@ static int do_task_delete_if(struct model *model, const struct command *command)
     return refused != 0 ? refused : model_delete(model, task);
 }
 
-static struct model_member *model_member(struct model *model, uint64_t id)
+struct model_member *model_member(struct model *model, uint64_t id)
 {
     for (size_t i = 0; i < model->member_count; i++) {
         if (model->members[i].id == id) {
@@ -430,8 +401,8 @@ static int do_member_set(struct model *model, const struct command *command)
         .level = set->level,
         .draining = member != NULL && member->draining,
         .revision = model_next(model),
-        .texts = {copy_of(set->name), copy_of(set->address), copy_of(set->peer_address),
-                  copy_of(set->version)},
+        .texts = {model_copy(set->name), model_copy(set->address),
+                  model_copy(set->peer_address), model_copy(set->version)},
     };
     if (member == NULL) {
         assert(model->member_count < MEMBERS_MAX);
@@ -534,6 +505,14 @@ static const struct model_row {
     {COMMAND_MEMBER_DRAIN, do_member_drain, 0},
     {COMMAND_SETTING_SET, do_setting_set, 0},
     {COMMAND_LEVEL_SET, do_level_set, 0},
+    {COMMAND_RUN_START, model_run_apply, offsetof(struct command, run_start.task)},
+    {COMMAND_RUN_TRIAL, model_run_apply, offsetof(struct command, run_trial.name)},
+    {COMMAND_RUN_STARTED, model_run_apply, 0},
+    {COMMAND_RUN_STOP, model_run_apply, 0},
+    {COMMAND_RUN_END, model_run_apply, 0},
+    {COMMAND_RUN_LOST, model_run_apply, 0},
+    {COMMAND_TASK_DUE, model_run_apply, offsetof(struct command, task_due.task)},
+    {COMMAND_TASK_FIRE, model_run_apply, offsetof(struct command, task_fire.task)},
 };
 
 static const struct model_row *model_row(enum command_type type)
@@ -592,9 +571,9 @@ static void model_keep(struct model *model, const struct command *command,
                              sizeof *model->keys);
     struct model_key *key = &model->keys[model->key_count++];
     *key = (struct model_key){
-        .key = copy_of(command->key),
+        .key = model_copy(command->key),
         .key_len = command->key.len,
-        .scope = copy_of(command->scope),
+        .scope = model_copy(command->scope),
         .at_ms = model->clock_ms,
         .result = *result,
     };
@@ -611,11 +590,18 @@ static struct result model_result(const struct model *model,
                                   uint64_t sequence_before)
 {
     const struct model_row *row = model_row(command->type);
-    struct result result = {.code = code, .sequence = model->event_count};
-    if (row->name_at > 0) {
-        const struct text *name =
-            (const struct text *)((const char *)command + row->name_at);
-        const struct model_task *task = model_find(model, *name);
+    const struct model_run *run = model_run_of(model, command);
+    struct result result = {
+        .code = code,
+        .sequence = model->event_count,
+        .run = run != NULL ? run->id : 0,
+    };
+    if (row->name_at > 0 || run != NULL) {
+        struct text name = run != NULL ? text_of(run->name) : (struct text){"", 0};
+        if (row->name_at > 0) {
+            name = *(const struct text *)((const char *)command + row->name_at);
+        }
+        const struct model_task *task = model_find(model, name);
         result.revision = task != NULL ? task->revision : 0;
         result.created = task != NULL && model->event_count != sequence_before &&
                          task->created == model->event_count;
@@ -628,7 +614,9 @@ static struct result model_do(struct model *model, const struct command *command
     uint64_t before = model->event_count;
     const struct model_key *known =
         command->key.len > 0 ? model_key(model, command) : NULL;
-    if (command->key.len > 0 && model->level < 2) {
+    bool places =
+        command->type == COMMAND_RUN_START || command->type == COMMAND_RUN_TRIAL;
+    if (command->key.len > 0 && model->level < (places ? 3 : 2)) {
         return model_result(model, command, ERR_LEVEL, before);
     }
     if (known != NULL && memcmp(known->fingerprint, command->fingerprint,
@@ -639,6 +627,9 @@ static struct result model_do(struct model *model, const struct command *command
         struct result again = known->result;
         again.sequence = model->event_count;
         again.replayed = true;
+        if (places) { /* the run is what is kept, the task is shown as it is */
+            again.revision = model_result(model, command, 0, before).revision;
+        }
         return again;
     }
     int code = model_row(command->type)->apply(model, command);
@@ -669,21 +660,35 @@ const char *model_apply(struct model *model, const struct command *command,
     struct result is = model_do(model, command);
     if (is.code != says->code || is.sequence != says->sequence ||
         is.revision != says->revision || is.created != says->created ||
-        is.replayed != says->replayed) {
+        is.replayed != says->replayed || is.run != says->run) {
         return model_complain(
             model,
-            "%s comes to %d, sequence %" PRIu64 ", revision %" PRIu64
-            "%s%s; the model says %d, sequence %" PRIu64 ", revision %" PRIu64 "%s%s",
+            "%s comes to %d, sequence %" PRIu64 ", revision %" PRIu64 ", run %" PRIu64
+            "%s%s; the model says %d, sequence %" PRIu64 ", revision %" PRIu64
+            ", run %" PRIu64 "%s%s",
             command_name(command->type), says->code, says->sequence, says->revision,
-            says->created ? ", created" : "", says->replayed ? ", replayed" : "",
-            is.code, is.sequence, is.revision, is.created ? ", created" : "",
-            is.replayed ? ", replayed" : "");
+            says->run, says->created ? ", created" : "",
+            says->replayed ? ", replayed" : "", is.code, is.sequence, is.revision,
+            is.run, is.created ? ", created" : "", is.replayed ? ", replayed" : "");
     }
     return NULL;
 }
 
 /* --- comparing
  * ---------------------------------------------------------------------- */
+
+/* The id of a run's end is any that has the form of one. */
+static bool event_data_is(const struct model_event *event, const char *shown)
+{
+    static const char head[] = "{\"id\":\"";
+    const char *data = event->texts[3];
+    size_t at = strcmp(event->type, "run.ended") == 0 ? sizeof head - 1 : 0;
+    if (at > 0 && (strncmp(shown, head, at) != 0 ||
+                   strspn(shown + at, "0123456789abcdef-") != 36)) {
+        return false;
+    }
+    return strcmp(shown + (at > 0 ? at + 36 : 0), data + (at > 0 ? at + 36 : 0)) == 0;
+}
 
 static bool event_is(const struct model_event *event, uint64_t number,
                      const struct event *shown)
@@ -693,7 +698,7 @@ static bool event_is(const struct model_event *event, uint64_t number,
            strcmp(shown->task, event->texts[0]) == 0 &&
            strcmp(shown->actor, event->texts[1]) == 0 &&
            strcmp(shown->request_id, event->texts[2]) == 0 &&
-           strcmp(shown->data, event->texts[3]) == 0;
+           event_data_is(event, shown->data);
 }
 
 const char *model_check(struct model *model, const struct registry *registry)
@@ -733,9 +738,9 @@ const char *model_check(struct model *model, const struct registry *registry)
 static bool task_is(const struct model_task *task, const struct task *shown)
 {
     return shown != NULL && strcmp(shown->name, task->name) == 0 &&
-           shown->enabled == task->enabled && shown->created == task->created &&
-           shown->revision == task->revision && shown->enabled_at == task->enabled_at &&
-           shown->text_len == task->text_len &&
+           shown->deleting == task->deleting && shown->enabled == task->enabled &&
+           shown->created == task->created && shown->revision == task->revision &&
+           shown->enabled_at == task->enabled_at && shown->text_len == task->text_len &&
            memcmp(shown->text, task->text, task->text_len) == 0;
 }
 
@@ -778,5 +783,5 @@ const char *model_check_all(struct model *model, const struct registry *registry
                                    setting->name);
         }
     }
-    return wrong;
+    return wrong != NULL ? wrong : model_run_check(model, registry);
 }

@@ -42,6 +42,12 @@ struct term_leader {
     uint32_t life;
 };
 
+/* A run that was placed and has not ended, by what events said of it. */
+struct placed {
+    uint64_t run;
+    char task[64];
+};
+
 struct truth {
     const struct sim_time *time;
     struct fsm *replica;
@@ -57,6 +63,12 @@ struct truth {
     size_t fresh_capacity;
     struct term_leader *leaders; /* by term */
     size_t leader_capacity;
+    struct placed *placed;
+    size_t placed_count;
+    size_t placed_capacity;
+    uint64_t event_seen; /* up to this one: */
+    uint64_t fence;      /* the highest number that a run was given */
+    bool gap;            /* events went before they were seen: runs are lost sight of */
     uint64_t elections;
     uint64_t cluster_id;
     struct truth_totals totals;
@@ -81,6 +93,7 @@ void truth_free(struct truth *truth)
     mem_free(truth->ops);
     mem_free(truth->fresh);
     mem_free(truth->leaders);
+    mem_free(truth->placed);
     mem_free(truth);
 }
 
@@ -191,6 +204,76 @@ static const char *truth_note_batch(struct truth *truth, uint64_t index,
     return wrong;
 }
 
+static struct placed *truth_placed(struct truth *truth, const char *task)
+{
+    for (size_t i = 0; i < truth->placed_count; i++) {
+        if (strcmp(truth->placed[i].task, task) == 0) {
+            return &truth->placed[i];
+        }
+    }
+    return NULL;
+}
+
+static const char *truth_run_placed(struct truth *truth, uint64_t run, const char *task)
+{
+    const struct placed *other = truth_placed(truth, task);
+    if (other != NULL) {
+        return truth_complain(truth, "two live runs of %s: %" PRIu64 " and %" PRIu64,
+                              task, other->run, run);
+    }
+    if (run <= truth->fence) {
+        return truth_complain(truth, "run %" PRIu64 " comes after run %" PRIu64, run,
+                              truth->fence);
+    }
+    truth->placed = truth_room(truth->placed, &truth->placed_capacity,
+                               truth->placed_count, sizeof *truth->placed);
+    struct placed *placed = &truth->placed[truth->placed_count++];
+    placed->run = run;
+    snprintf(placed->task, sizeof placed->task, "%s", task);
+    truth->fence = run;
+    return NULL;
+}
+
+static const char *truth_run_ended(struct truth *truth, uint64_t run, const char *task)
+{
+    struct placed *placed = truth_placed(truth, task);
+    if (placed == NULL || placed->run != run) {
+        return truth_complain(
+            truth, "run %" PRIu64 " of %s ends, and is not live, or has ended before",
+            run, task);
+    }
+    *placed = truth->placed[--truth->placed_count];
+    return NULL;
+}
+
+/* Of each name one run is live, of each run there is one end, and numbers only grow: by
+ * the events alone, whatever the registry says. */
+static const char *truth_check_runs(struct truth *truth)
+{
+    const struct registry *registry = fsm_registry(truth->replica);
+    const struct event *event = NULL;
+    const char *wrong = NULL;
+    while (wrong == NULL && !truth->gap &&
+           (event = event_log_after(registry_events(registry), truth->event_seen)) !=
+               NULL) {
+        const char *at = strstr(event->data, "\"run\":");
+        uint64_t run = at != NULL ? strtoull(at + 6, NULL, 10) : 0;
+        truth->gap = event->seq != truth->event_seen + 1;
+        truth->event_seen = event->seq;
+        if (event->type == EVENT_RUN_PLACED && !truth->gap) {
+            wrong = truth_run_placed(truth, run, event->task);
+        } else if (event->type == EVENT_RUN_ENDED && !truth->gap) {
+            wrong = truth_run_ended(truth, run, event->task);
+        }
+    }
+    if (wrong == NULL && !truth->gap &&
+        registry_live_count(registry) != truth->placed_count) {
+        wrong = truth_complain(truth, "%zu runs are live, by the events %zu",
+                               registry_live_count(registry), truth->placed_count);
+    }
+    return wrong;
+}
+
 static const char *truth_append(struct truth *truth, uint64_t index,
                                 const struct truth_entry *seen,
                                 const struct entry *entry)
@@ -202,6 +285,7 @@ static const char *truth_append(struct truth *truth, uint64_t index,
     }
     const char *wrong =
         seen->type == ENTRY_COMMAND ? truth_note_batch(truth, index, entry) : NULL;
+    wrong = wrong == NULL ? truth_check_runs(truth) : wrong;
     if (wrong == NULL) {
         const struct registry *registry = fsm_registry(truth->replica);
         wrong = index % MODEL_EVERY == 0 ? model_check_all(truth->model, registry)
@@ -376,7 +460,7 @@ static const char *truth_check_outcome(struct truth *truth, uint64_t number)
                               number, op->told_index, op->applied_at);
     }
     if (op->told.code != op->result.code || op->told.sequence != op->result.sequence ||
-        op->told.revision != op->result.revision ||
+        op->told.revision != op->result.revision || op->told.run != op->result.run ||
         op->told.created != op->result.created) {
         return truth_complain(truth,
                               "op%" PRIu64 ": told result %d, sequence %" PRIu64

@@ -167,6 +167,7 @@ static void world_open(struct world *world)
         sim_node_start(&world->members[i]);
     }
     client_init(world);
+    run_client_init(world);
     reader_init(world);
     operator_init(world);
 }
@@ -268,6 +269,7 @@ static void world_end(struct world *world)
 {
     struct history_hints hints = {world_place, world->truth};
     sim_time_cancel(world->time, &world->client);
+    sim_time_cancel(world->time, &world->run_client);
     sim_time_cancel(world->time, &world->operator);
     for (size_t i = 0; i < world->count; i++) {
         struct sim_node *member = &world->members[i];
@@ -347,6 +349,7 @@ static void world_settle(struct world *world)
 {
     uint64_t limit = sim_time_now_us(world->time) + END_LIMIT_US;
     sim_time_cancel(world->time, &world->client);
+    sim_time_cancel(world->time, &world->run_client);
     sim_time_cancel(world->time, &world->reader);
     client_close(world);
     while (!world_is_settled(world)) {
