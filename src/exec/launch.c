@@ -191,6 +191,9 @@ static int prepare(const struct place *place, int folder_fd,
     char *program = NULL;
     char *work = NULL;
     int failed = files_reserve_result(folder_fd, err);
+    if (failed == 0 && mkdirat(folder_fd, FILES_LOG, 0700) != 0) {
+        failed = err_set(err, ERR_IO, FILES_LOG ": create: %s", strerror(errno));
+    }
     if (failed == 0) {
         failed = place_module(spec, &module, &program, err);
     }
@@ -322,6 +325,7 @@ static void launch_claimed(const struct place *place, int folder_fd,
         out->unsettled = out->fd < 0;
         return;
     }
+    place_end_log(folder_fd);
     files_write_result(folder_fd, &out->result, NULL); /* else it is found as a claim */
 }
 

@@ -104,6 +104,8 @@ void place_remove(const struct place *place, uint64_t run);
 
 /* Of a run, -1 if there is none. */
 int place_folder(const struct place *place, uint64_t run);
+/* Nothing more comes into the log of a run that has ended. */
+void place_end_log(int folder_fd);
 /* To the supervisor that listens in that folder; -1 with errno. */
 int place_connect(int folder_fd);
 

@@ -24,21 +24,10 @@
 #include "exec/container.h"
 #include "exec/files.h"
 #include "exec/place.h"
-#include "runlog/writer.h"
 
 #define SETTLE_LOOKS    40 /* then the loop has its thread back for a while */
 #define SETTLE_PAUSE_US 5000
 #define SETTLE_GRACE_MS 5000 /* of an order that is just being removed */
-
-static void end_log(int folder_fd)
-{
-    int fd =
-        openat(folder_fd, FILES_LOG, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd >= 0) {
-        runlog_end(fd);
-        close(fd);
-    }
-}
 
 /* False: somebody else has just made one. */
 static bool forbid(int folder_fd)
@@ -164,7 +153,7 @@ void place_settle(const struct place *place, uint64_t run, bool force,
         if (files_read_result(folder_fd, &out->result, NULL) == 0) {
             out->finding = PLACE_ENDED;
         }
-        end_log(folder_fd);
+        place_end_log(folder_fd);
     }
     close(folder_fd);
 }

@@ -74,22 +74,25 @@ def test_a_failure_says_what_the_program_said_last(driver, tmp_path):
 
 
 def test_it_tries_again_as_often_as_it_may(driver, tmp_path):
-    """Not while the program cannot be executed; the text is of the retries only."""
-    folder = module(tmp_path / "m", "echo x >> tries; n=$(wc -l < tries); echo try $n; "
+    """It is begun once; the text of a failure is of the retries only."""
+    better = module(tmp_path / "m", "echo x >> tries; n=$(wc -l < tries); echo try $n; "
                                     "[ $n -ge 3 ] || exit $n")
-    end = driver.run(1, folder, tries=3, task="a")
-    assert (end["outcome"], end["text"]) == ("success", "")
+    worse = module(tmp_path / "n", "echo x >> tries; n=$(wc -l < tries); echo E$n; exit $n")
+    driver.start(1, better, tries=3, task="a")
+    driver.start(2, worse, tries=3, task="b")
+    ends = {}
+    while len(ends) < 2:
+        end = driver.next("ended")
+        ends[end["run"]] = end
+    assert (ends[1]["outcome"], ends[1]["text"]) == ("success", "")
     said = driver.log(1).decode().splitlines()
     assert said[0::2] == ["try 1", "try 2", "try 3"]
     assert said[1].startswith("muster: try 1 of 3 failed; the next one in 1")
     assert said[3].startswith("muster: try 2 of 3 failed; the next one in 2")
-    assert len([e for e in driver.seen if e["event"] == "started"]) == 1
-
-    folder = module(tmp_path / "n", "echo x >> tries; n=$(wc -l < tries); echo E$n; exit $n")
-    end = driver.run(2, folder, tries=3, task="b")
-    assert (end["outcome"], end["exit_code"]) == ("failed", 3)
-    assert end["text"] == ("retry attempt #2 failed 'exit code 3: E3': "
-                           "retry attempt #1 failed 'exit code 2: E2'")
+    assert len([e for e in driver.seen if e["event"] == "started" and e["run"] == 1]) == 1
+    assert (ends[2]["outcome"], ends[2]["exit_code"]) == ("failed", 3)
+    assert ends[2]["text"] == ("retry attempt #2 failed 'exit code 3: E3': "
+                               "retry attempt #1 failed 'exit code 2: E2'")
 
 
 def test_what_is_not_tried_again(driver, tmp_path):
