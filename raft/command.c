@@ -236,6 +236,7 @@ struct text command_task(const struct command *command)
     case COMMAND_MEMBER_DRAIN:
     case COMMAND_SETTING_SET:
     case COMMAND_SETTINGS_SET:
+    case COMMAND_ZONE_SET:
     case COMMAND_LEVEL_SET:
         break;
     }

@@ -274,6 +274,13 @@ static int apply_task_fire(struct registry *registry, const struct change *chang
     return registry_task_fire(registry, &order);
 }
 
+static int apply_zone_set(struct registry *registry, const struct change *change,
+                          const struct command *command)
+{
+    struct text zone = command->zone_set.zone;
+    return registry_zone_set(registry, change, zone.data, zone.len);
+}
+
 static int apply_command(struct registry *registry, const struct change *change,
                          const struct command *command)
 {

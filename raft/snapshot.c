@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Records in a fixed order: head, settings, members by id, tasks by creation, events by
  * number, keys as they came, runs by number, due marks and next fires by the creation
- * of their tasks, end. Each is checked by itself; the end says how many there were. */
+ * of their tasks, the zone, end. Each is checked by itself; the end says how many there were. */
 #include "raft/snapshot.h"
 
 #include <assert.h>
@@ -32,6 +32,7 @@ enum record_kind {
     RECORD_RUN = 7,
     RECORD_DUE = 8,
     RECORD_FIRE = 9,
+    RECORD_ZONE = 10,
     RECORD_END = 255,
 };
 
@@ -59,6 +60,7 @@ struct snapshot_encoder {
     struct map_cursor fires;
     uint64_t event; /* the last one */
     uint64_t key;   /* the next one */
+    bool zone;      /* was written, or has not to be */
     uint64_t count; /* of records so far */
 };
 
@@ -74,6 +76,7 @@ struct snapshot_encoder *snapshot_encoder_new(const struct registry *frozen)
     registry_run_seek(frozen, 0, &encoder->runs);
     registry_due_task_seek(frozen, &encoder->due);
     registry_fire_task_seek(frozen, &encoder->fires);
+    encoder->zone = strcmp(registry_zone(frozen), REGISTRY_ZONE_DEFAULT) == 0;
     return encoder;
 }
 
@@ -286,6 +289,18 @@ static bool encode_fire(struct snapshot_encoder *encoder, struct buf *out)
     return true;
 }
 
+static bool encode_zone(struct snapshot_encoder *encoder, struct buf *out)
+{
+    if (encoder->zone) {
+        return false;
+    }
+    size_t start = record_begin(out, RECORD_ZONE);
+    buf_put_text(out, registry_zone(encoder->frozen));
+    record_end(out, start);
+    encoder->zone = true;
+    return true;
+}
+
 static bool encode_end(struct snapshot_encoder *encoder, struct buf *out)
 {
     size_t start = record_begin(out, RECORD_END);
@@ -298,7 +313,7 @@ static bool encode_end(struct snapshot_encoder *encoder, struct buf *out)
 static bool (*const encoder_steps[])(struct snapshot_encoder *encoder,
                                      struct buf *out) = {
     encode_head, encode_setting, encode_member, encode_task, encode_event,
-    encode_key,  encode_run,     encode_due,    encode_fire, encode_end,
+    encode_key, encode_run, encode_due, encode_fire, encode_zone, encode_end,
 };
 
 bool snapshot_encoder_next(struct snapshot_encoder *encoder, struct buf *out)
@@ -643,6 +658,17 @@ static const char *decode_fire(struct snapshot_decoder *decoder, struct cursor *
     return NULL;
 }
 
+static const char *decode_zone(struct snapshot_decoder *decoder, struct cursor *cursor)
+{
+    char *zone = take_text(cursor);
+    bool sound = cursor_done(cursor) && decoder->level >= REGISTRY_RUN_LEVEL &&
+                 decoder->order == 0 &&
+                 registry_restore_zone(decoder->registry, zone, strlen(zone));
+    mem_free(zone);
+    decoder->order = 1; /* there is one at most */
+    return sound ? NULL : "a damaged time zone, or a second one";
+}
+
 static const char *decode_end(struct snapshot_decoder *decoder, struct cursor *cursor)
 {
     uint64_t count = cursor_u64(cursor);
@@ -684,6 +710,8 @@ static const char *decode_record(struct snapshot_decoder *decoder, uint8_t kind,
         return decode_due(decoder, cursor);
     case RECORD_FIRE:
         return decode_fire(decoder, cursor);
+    case RECORD_ZONE:
+        return decode_zone(decoder, cursor);
     case RECORD_END:
         return decode_end(decoder, cursor);
     default: /* a byte from outside */

@@ -7,6 +7,7 @@
 #include "api/server_internal.h"
 #include "json/jsontext.h"
 #include "json/settings_json.h"
+#include "text/zone_file.h"
 
 void settings_get(struct call *call)
 {
@@ -35,27 +36,43 @@ static void settings_decided(struct call *call, const struct result *result)
     settings_get(call);
 }
 
-void settings_put(struct call *call)
+/* That there is such a zone is looked up here, where it can be: apply must not. */
+static int settings_check_zone(const struct settings_change *change, struct err *err)
 {
-    struct setting_value values[SETTING_VALUES_MAX];
-    size_t count = 0;
-    struct err err;
-    h2o_iovec_t body = call->req->entity;
-    if (settings_json_read(body.base, body.len, values, &count, &err) != 0) {
-        error_reply(call, &err);
-        return;
-    }
-    if (!call_writable(call)) {
-        error_not_leader(call);
-        return;
-    }
+    struct zone *zone = NULL;
+    int rv = change->zone[0] != '\0' ? zone_load(change->zone, &zone, err) : 0;
+    zone_free(zone);
+    return rv != 0 ? err_set(err, ERR_INVALID, "'%s': there is no such time zone here",
+                             REGISTRY_ZONE_NAME)
+                   : 0;
+}
+
+static void settings_propose(struct call *call, const struct settings_change *change)
+{
     struct buf blob;
     buf_init(&blob);
-    settings_values_put(&blob, values, count);
-    struct command command = {
-        .type = COMMAND_SETTINGS_SET,
-        .settings_set = {{(const char *)blob.data, blob.len}},
-    };
+    struct command command = {.type = COMMAND_ZONE_SET};
+    command.zone_set.zone = text_of(change->zone);
+    if (change->zone[0] == '\0') {
+        settings_values_put(&blob, change->values, change->count);
+        command.type = COMMAND_SETTINGS_SET;
+        command.settings_set.values = (struct text){(const char *)blob.data, blob.len};
+    }
     call_propose(call, &command, settings_decided);
     buf_close(&blob);
+}
+
+void settings_put(struct call *call)
+{
+    struct settings_change change;
+    struct err err;
+    h2o_iovec_t body = call->req->entity;
+    if (settings_json_read(body.base, body.len, &change, &err) != 0 ||
+        settings_check_zone(&change, &err) != 0) {
+        error_reply(call, &err);
+    } else if (!call_writable(call)) {
+        error_not_leader(call);
+    } else {
+        settings_propose(call, &change);
+    }
 }

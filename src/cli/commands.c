@@ -130,7 +130,7 @@ static const struct command commands[] = {
      .more = "With --follow one line an event; when a node stops or is lost, the next "
              "one goes on where it ended, and --timeout is how long to look for it."},
     {.noun = "settings",
-     .arguments = "[NAME=NUMBER...]",
+     .arguments = "[NAME=NUMBER...|schedule_zone=ZONE]",
      .most = COMMAND_VALUES_MAX,
      .run = cli_settings,
      .summary = "the settings that all nodes share; with NAME=NUMBER changes them",

@@ -18,6 +18,13 @@ static void show_settings(const json_t *root)
     {
         bool fixed = json_is_false(json_object_get(setting, "writable"));
         table_put(&table, name);
+        if (json_is_string(json_object_get(setting, "value"))) {
+            table_put(&table, answer_text(setting, "value"));
+            table_put(&table, answer_text(setting, "default"));
+            table_put(&table, "a name");
+            table_put(&table, answer_text(setting, "unit"));
+            continue;
+        }
         table_putf(&table, "%" JSON_INTEGER_FORMAT, answer_number(setting, "value"));
         table_putf(&table, "%" JSON_INTEGER_FORMAT, answer_number(setting, "default"));
         if (fixed) {
@@ -30,6 +37,12 @@ static void show_settings(const json_t *root)
     }
     table_print(&table, stdout);
     table_close(&table);
+}
+
+/* The one setting that is a text. */
+static bool is_zone(const char *name, const char *value)
+{
+    return strcmp(name, "schedule_zone") == 0 && value[0] != '\0';
 }
 
 /* {"name":value,…}; CLI_EXIT_USAGE: one is no NAME=NUMBER. The nodes judge the rest. */
@@ -46,7 +59,9 @@ static int put_values(struct buf *body, const struct command_arguments *argument
         char name[128];
         snprintf(name, sizeof name, "%.*s", (int)(name_len < 127 ? name_len : 127),
                  text);
-        if (name_len == 0 || digits == 0 || digits > 18 || value[digits] != '\0') {
+        bool zone = is_zone(name, value);
+        if (!zone &&
+            (name_len == 0 || digits == 0 || digits > 18 || value[digits] != '\0')) {
             code = CLI_EXIT_USAGE;
             err_set(err, ERR_INVALID,
                     "'%.100s' must be NAME=NUMBER, such as events_max_count=50000",
@@ -55,7 +70,9 @@ static int put_values(struct buf *body, const struct command_arguments *argument
             code = CLI_EXIT_USAGE;
             err_set(err, ERR_INVALID, "'%.100s' is given twice", name);
         } else {
-            json_object_set_new(object, name, json_integer(strtoll(value, NULL, 10)));
+            json_object_set_new(object, name,
+                                zone ? json_string(value)
+                                     : json_integer(strtoll(value, NULL, 10)));
         }
     }
     char *text = json_dumps(object, JSON_COMPACT);

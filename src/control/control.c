@@ -39,6 +39,7 @@ static const unsigned phase_moves[] = {
 static const struct control_loop *const loops[] = {
     &control_lost,
     &control_drain,
+    &control_schedule,
     &control_placement,
 };
 

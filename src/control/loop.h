@@ -32,6 +32,7 @@ struct control_loop {
 extern const struct control_loop control_placement;
 extern const struct control_loop control_lost;
 extern const struct control_loop control_drain;
+extern const struct control_loop control_schedule;
 
 struct clock *control_clock(const struct control *control);
 struct node *control_node(const struct control *control);

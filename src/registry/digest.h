@@ -26,6 +26,7 @@ enum digest_kind {
     DIGEST_RUN = 8,
     DIGEST_DUE = 9,
     DIGEST_FIRE = 10,
+    DIGEST_ZONE = 11,
 };
 
 /* What is counted: the item's numbers, in an order that is always the same, and its

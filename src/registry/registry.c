@@ -98,6 +98,7 @@ struct registry *registry_new(void)
     moment_table_init(&registry->due, DIGEST_DUE);
     moment_table_init(&registry->fires, DIGEST_FIRE);
     settings_init(&registry->settings);
+    memcpy(registry->zone, REGISTRY_ZONE_DEFAULT, sizeof REGISTRY_ZONE_DEFAULT);
     return registry;
 }
 

@@ -56,6 +56,11 @@ struct digest registry_digest(const struct registry *registry);
 const struct event_log *registry_events(const struct registry *registry);
 
 uint64_t registry_setting(const struct registry *registry, enum setting setting);
+/* The time zone of schedules that name none, terminated: the one setting that is a text,
+ * schedule_zone. Apply never looks it up. Borrowed until the registry changes. */
+const char *registry_zone(const struct registry *registry);
+#define REGISTRY_ZONE_NAME    "schedule_zone"
+#define REGISTRY_ZONE_DEFAULT "UTC"
 
 /* NULL if absent. Borrowed until the registry changes. */
 const struct task *registry_task(const struct registry *registry, const char *name,
@@ -160,6 +165,13 @@ int registry_settings_set(struct registry *registry, const struct change *change
 
 #define REGISTRY_EPOCH ((uint64_t)1 << 32)
 
+/* Change schedule_zone: ERR_INVALID if it is no name of a zone (zone_name_sound(): so
+ * that is part of the format). One event, setting.changed; none if it is so already.
+ * Else no task has a next fire any more: all are to be computed anew. Since feature
+ * level 3. */
+int registry_zone_set(struct registry *registry, const struct change *change,
+                      const char *zone, size_t zone_len);
+
 /* A new epoch (DESIGN 5). The old cluster may have gone on after this state was put
  * away, so the numbering leaps over whatever it can have given since, by 2^32; the
  * events go, for the log has no gap in it, and so do the rows of the old members. One
@@ -172,6 +184,9 @@ int registry_recover(struct registry *registry, const struct change *change);
 void registry_restore_clock(struct registry *registry, uint64_t clock_ms);
 void registry_restore_setting(struct registry *registry, enum setting setting,
                               uint64_t value);
+/* False: no such name, or the default, which is not in a snapshot. */
+bool registry_restore_zone(struct registry *registry, const char *zone,
+                           size_t zone_len);
 void registry_restore_task(struct registry *registry, const struct task_draft *draft,
                            uint64_t created, uint64_t revision, bool deleting);
 void registry_restore_member(struct registry *registry,

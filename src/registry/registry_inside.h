@@ -5,6 +5,7 @@
 #define REGISTRY_REGISTRY_INSIDE_H
 
 #include "registry/registry.h"
+#include "text/zone.h"
 
 struct registry {
     struct map tasks;   /* by name */
@@ -16,11 +17,12 @@ struct registry {
     struct run_table runs;
     struct moment_table due;   /* on the replicated clock */
     struct moment_table fires; /* Unix milliseconds */
+    char zone[ZONE_NAME_MAX + 1]; /* of schedules without one */
     uint64_t clock_ms;
     uint32_t level;
     size_t enabled_count;
     size_t status_counts[TASK_STATUS_COUNT]; /* of unknown: 0, it is the rest */
-    struct digest digest;                    /* of tasks, members and settings */
+    struct digest digest; /* of tasks, members, settings and the zone */
     /* How often due marks and next fires changed here: no part of the state. */
     uint64_t moment_changes;
 };

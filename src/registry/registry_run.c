@@ -287,8 +287,9 @@ int registry_task_fire(struct registry *registry, const struct fire_order *order
         moment_table_delete(&registry->fires, task->created);
     }
     registry->moment_changes++;
+    bool follows = registry_setting(registry, SETTING_CATCH_UP) != 0;
     if (order->due && task->enabled &&
-        registry_live_run(registry, task->name, task->name_len) == NULL) {
+        (follows || registry_live_run(registry, task->name, task->name_len) == NULL)) {
         struct moment wanted = {
             .at_ms = registry->clock_ms,
             .cause = RUN_CAUSE_SCHEDULE,

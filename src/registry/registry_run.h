@@ -165,10 +165,11 @@ struct due_order {
 };
 int registry_task_due(struct registry *registry, const struct due_order *order);
 
-/* The task's schedule fires next at `next_ms` (0: never), if it was `expected_ms` (0:
- * none yet) before. `due`: it fires now, and so is due, unless it is disabled or has a
- * live run. No event. ERR_NOT_FOUND; ERR_PRECONDITION: another incarnation, or another
- * time than expected; ERR_CONFLICT: it is being deleted. */
+/* The task's schedule fires next at `next_ms` (0: there is no telling; UINT64_MAX:
+ * never), if it was `expected_ms` (0: none yet) before. `due`: it fires now, and so is
+ * due, unless it is disabled or has a live run; with the setting catch_up also then,
+ * for when that has ended. No event. ERR_NOT_FOUND; ERR_PRECONDITION: another
+ * incarnation, or another time than expected; ERR_CONFLICT: it is being deleted. */
 struct fire_order {
     const char *task;
     size_t task_len;

@@ -2,6 +2,7 @@
 #include "registry/registry.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "registry/registry_inside.h"
@@ -99,4 +100,71 @@ int registry_settings_set(struct registry *registry, const struct change *change
         }
     }
     return refused;
+}
+
+/* --- the zone ---------------------------------------------------------------------- */
+
+const char *registry_zone(const struct registry *registry)
+{
+    return registry->zone;
+}
+
+/* The default counts as nothing: states of before have the digest they had. */
+static void zone_digest(struct registry *registry, digest_fn *apply)
+{
+    struct digest_item item = {
+        .kind = DIGEST_ZONE,
+        .content = registry->zone,
+        .len = strlen(registry->zone),
+    };
+    if (strcmp(registry->zone, REGISTRY_ZONE_DEFAULT) != 0) {
+        apply(&registry->digest, &item);
+    }
+}
+
+static void zone_replace(struct registry *registry, const char *zone, size_t len)
+{
+    zone_digest(registry, digest_remove);
+    memcpy(registry->zone, zone, len);
+    registry->zone[len] = '\0';
+    zone_digest(registry, digest_add);
+}
+
+static bool zone_is(const char *zone, size_t len, const char *other)
+{
+    return strlen(other) == len && memcmp(zone, other, len) == 0;
+}
+
+bool registry_restore_zone(struct registry *registry, const char *zone, size_t zone_len)
+{
+    bool sound = zone_name_sound(zone, zone_len) &&
+                 !zone_is(zone, zone_len, REGISTRY_ZONE_DEFAULT);
+    if (sound) {
+        zone_replace(registry, zone, zone_len);
+    }
+    return sound;
+}
+
+int registry_zone_set(struct registry *registry, const struct change *change,
+                      const char *zone, size_t zone_len)
+{
+    if (registry->level < REGISTRY_RUN_LEVEL) {
+        return ERR_LEVEL;
+    }
+    if (!zone_name_sound(zone, zone_len)) {
+        return ERR_INVALID;
+    }
+    if (zone_is(zone, zone_len, registry->zone)) {
+        return 0;
+    }
+    /* Such names need no escape in JSON. */
+    char *data = mem_printf("{\"name\":\"%s\",\"from\":\"%s\",\"value\":\"%.*s\"}",
+                            REGISTRY_ZONE_NAME, registry->zone, (int)zone_len, zone);
+    zone_replace(registry, zone, zone_len);
+    moment_table_close(&registry->fires);
+    moment_table_init(&registry->fires, DIGEST_FIRE);
+    registry->moment_changes++;
+    registry_event(registry, change, EVENT_SETTING_CHANGED, "", data);
+    mem_free(data);
+    return 0;
 }

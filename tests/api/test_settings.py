@@ -60,3 +60,27 @@ def test_settings_on_the_command_line(node):
     for wrong in ("x", "=1", "x=", "x=-1", "x=1k", "x=" + "1" * 19):
         assert "must be NAME=NUMBER" in refused(USAGE, "settings", wrong, **here)
     assert "given twice" in refused(USAGE, "settings", "a=1", "a=2", **here)
+
+
+def test_the_time_zone_of_schedules(node):
+    assert values(node)["schedule_zone"] == "UTC"
+    answer = node.call("PUT", "/v1/settings", {"schedule_zone": "Europe/Berlin"})
+    assert answer.status == 200
+    assert answer.json["settings"]["schedule_zone"] == {
+        "value": "Europe/Berlin", "default": "UTC", "unit": "time zone", "writable": True}
+    event = node.call("GET", "/v1/events?type=setting.changed").json["events"][-1]
+    assert event["data"] == {"name": "schedule_zone", "from": "UTC", "value": "Europe/Berlin"}
+    for wrong, said in (("Europe/Atlantis", "no such time zone"), ("../etc", "name of a time zone"),
+                        (1, "name of a time zone"), ("", "name of a time zone")):
+        answer = node.call("PUT", "/v1/settings", {"schedule_zone": wrong})
+        assert answer.status == 400 and said in answer.json["error"]["message"]
+    answer = node.call("PUT", "/v1/settings", {"schedule_zone": "UTC", "task_events": 9})
+    assert answer.status == 400 and "changed alone" in answer.json["error"]["message"]
+    node.restart()
+    wait_until("it has applied all there is", node.applied_index)
+    assert values(node)["schedule_zone"] == "Europe/Berlin"
+    here = {"address": node.api}
+    shown = done("settings", "schedule_zone=Asia/Tokyo", **here)
+    assert ["schedule_zone", "Asia/Tokyo", "UTC", "a", "name", "time", "zone"] in [
+        row.split() for row in shown.splitlines()]
+    assert values(node)["schedule_zone"] == "Asia/Tokyo"

@@ -241,6 +241,13 @@ static void workload_moment(struct workload *workload, struct command *command)
             sim_random_chance(random, 80) ? at_ms + 500 : 0};
         return;
     }
+    if (sim_random_chance(random, 10)) {
+        static const char *const zones[] = {"UTC", "Europe/Berlin", "Asia/Tokyo",
+                                            "../x"};
+        command->type = COMMAND_ZONE_SET;
+        command->zone_set.zone = text_of(zones[sim_random_below(random, 4)]);
+        return;
+    }
     command->type = COMMAND_TASK_FIRE; /* of few times, so that some are expected */
     command->task_fire = (__typeof__(command->task_fire)){
         task, created, sim_random_below(random, 3) * 1000,

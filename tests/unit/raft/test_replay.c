@@ -595,6 +595,9 @@ static struct command golden_command(enum command_type type)
     case COMMAND_LEVEL_SET:
         command.level_set.level = golden_level;
         break;
+    case COMMAND_ZONE_SET:
+        command.zone_set.zone = text_of("Europe/Berlin");
+        break;
     case COMMAND_RUN_START:
     case COMMAND_RUN_TRIAL:
     case COMMAND_RUN_STARTED:

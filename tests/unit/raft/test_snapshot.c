@@ -185,6 +185,13 @@ static void put_due(uint64_t task, uint64_t at_ms, uint64_t until_ms, uint8_t ca
     end();
 }
 
+static void put_zone(const char *zone)
+{
+    begin(10);
+    buf_put_text(&bytes, zone);
+    end();
+}
+
 static void put_fire(uint64_t task, uint64_t at_ms)
 {
     begin(9);
@@ -520,6 +527,39 @@ static void runs_due_marks_and_next_fires_stand_behind_the_keys(void **state)
     assert_refused(ERR_CORRUPT, "task");
 }
 
+static void a_time_zone_is_checked(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"", "UTC", "../x", "localtime", "a b"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        put_head_3(1, 1);
+        put_zone(wrong[i]);
+        assert_refused(ERR_CORRUPT, "time zone");
+    }
+    put_head_3(1, 1);
+    put_zone("Europe/Berlin");
+    put_zone("Europe/Berlin");
+    assert_refused(ERR_CORRUPT, "time zone");
+    put_head_2(2, 1, 1); /* the second level has none */
+    put_zone("Europe/Berlin");
+    assert_refused(ERR_CORRUPT, "time zone");
+    put_head_3(1, 1);
+    put_zone("Europe/Berlin");
+    put_end();
+    struct err err;
+    struct registry *registry = restored(&err);
+    assert_non_null(registry);
+    assert_string_equal(registry_zone(registry), "Europe/Berlin");
+    struct buf again;
+    buf_init(&again);
+    assert_int_equal(snapshot_encode(registry, collect, &again), 0);
+    assert_int_equal(again.len, bytes.len);
+    assert_memory_equal(again.data, bytes.data, bytes.len);
+    buf_close(&again);
+    registry_free(registry);
+    start_anew();
+}
+
 static void what_a_newer_build_wrote_is_unsupported_not_damaged(void **state)
 {
     (void)state;
@@ -532,7 +572,7 @@ static void what_a_newer_build_wrote_is_unsupported_not_damaged(void **state)
     put_event(999);
     assert_refused(ERR_UNSUPPORTED, "an event that this build does not know");
     put_head(1, 1, 1);
-    begin(10);
+    begin(11);
     end();
     assert_refused(ERR_UNSUPPORTED, "a record that this build does not know");
 }
@@ -745,6 +785,7 @@ int main(void)
         CASE(keys_stand_last_in_the_order_of_their_time),
         CASE(a_run_that_cannot_be_is_refused),
         CASE(runs_due_marks_and_next_fires_stand_behind_the_keys),
+        CASE(a_time_zone_is_checked),
         CASE(what_a_newer_build_wrote_is_unsupported_not_damaged),
         CASE(records_stand_in_their_order),
         CASE(numbers_that_cannot_be_are_refused),
