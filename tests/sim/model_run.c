@@ -437,7 +437,9 @@ static int do_fire(struct model *model, const struct command *command)
         return ERR_PRECONDITION;
     }
     task->fire_ms = fire->next_ms;
-    if (fire->due && task->enabled && model_live(model, task->name) == NULL) {
+    bool follows = model_setting(model, "catch_up") != 0;
+    if (fire->due && task->enabled &&
+        (follows || model_live(model, task->name) == NULL)) {
         mark(task, model->clock_ms, 0, SCHEDULE);
     }
     return 0;
