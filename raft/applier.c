@@ -5,6 +5,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "raft/rules.h"
 
 #define APPLIER_TURN_MS 5
 
@@ -54,7 +55,8 @@ static int applier_one(struct applier *applier, uint64_t index, struct err *err)
 
 void applier_run(struct applier *applier)
 {
-    if (applier->engine == NULL || engine_installing(applier->engine)) {
+    if (applier->engine == NULL ||
+        (engine_installing(applier->engine) && rule_on(RULE_INSTALLING))) {
         return; /* while a snapshot replaces the log, what was committed is not in it */
     }
     uint64_t before = applier->applied;

@@ -6,11 +6,12 @@
 #include <stddef.h>
 
 #include "base/mem.h"
+#include "base/plant.h"
 
 static void *heap_malloc(void *data, size_t size)
 {
     (void)data;
-    return mem_alloc(size);
+    return PLANTED_OR(ROUND_ADDRESSES, plant_round_memory(size), mem_alloc(size));
 }
 
 static void heap_free(void *data, void *memory)

@@ -8,6 +8,7 @@
 #define BASE_PLANT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #ifdef MUSTER_PLANTS
@@ -26,6 +27,8 @@ bool plant_on(enum plant plant);
 uint64_t plant_clock(void);
 bool plant_odd_address(const void *at);
 uint64_t plant_id(const char *name); /* always the same for a name */
+/* At an address whose low 16 bits are 0: as a flag each of those bytes says no. */
+void *plant_round_memory(size_t size);
 
 #define PLANTED(SYMBOL)               plant_on(PLANT_##SYMBOL)
 #define PLANTED_OR(SYMBOL, bad, good) (plant_on(PLANT_##SYMBOL) ? (bad) : (good))

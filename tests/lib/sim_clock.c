@@ -7,6 +7,7 @@
 #include "base/mem.h"
 
 #define SIM_WALL_START_MS 1700000000000u
+#define STACK_WORDS       128     /* 1 KiB */
 #define SIM_BOOT_AHEAD_MS 5000000 /* it was suspended for so long */
 
 /* --- chance ------------------------------------------------------------------------
@@ -39,6 +40,7 @@ bool sim_random_chance(struct sim_random *random, uint32_t percent)
 
 struct sim_time {
     uint64_t now_us;
+    uint64_t stack; /* what a look at a clock leaves on it; 0: nothing */
     uint64_t order;
     struct sim_event **heap;
     size_t count;
@@ -190,9 +192,28 @@ static uint64_t sim_clock_local_us(const struct sim_clock *sim)
            passed % 1000000 * sim_clock_rate(sim) / 1000000;
 }
 
+/* An array of its own on the real stack, and gone when it returns. */
+__attribute__((noinline, no_sanitize("address", "undefined"))) static void
+sim_stack_fill(uint64_t word)
+{
+    uint64_t words[STACK_WORDS];
+    for (size_t i = 0; i < STACK_WORDS; i++) {
+        words[i] = word;
+    }
+    __asm__ volatile("" : : "r"(words) : "memory"); /* they are written */
+}
+
+void sim_time_stack(struct sim_time *time, uint64_t word)
+{
+    time->stack = word;
+}
+
 static uint64_t sim_clock_now_ms(struct clock *clock)
 {
     const struct sim_clock *sim = sim_clock_of(clock);
+    if (sim->time->stack != 0) {
+        sim_stack_fill(sim->time->stack);
+    }
     return sim->origin_ms + sim_clock_local_us(sim) / 1000;
 }
 

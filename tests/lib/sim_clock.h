@@ -41,6 +41,11 @@ bool sim_time_run_next(struct sim_time *time);          /* false: nothing queued
 /* Run every event up to and with `until_us`; it is then that moment. */
 void sim_time_run_until(struct sim_time *time, uint64_t until_us);
 
+/* From now on, whenever a node looks at a clock, the free stack below it is full of
+ * `word`, so that what code of others reads of it unwritten is the same in every run,
+ * and as bad as can be; 0: no more. */
+void sim_time_stack(struct sim_time *time, uint64_t word);
+
 /* A node's clock: `random` from `seed`, monotonic time from an origin of its own. */
 struct clock *sim_clock_new(struct sim_time *time, uint64_t seed);
 /* Timers and tasks still pending are forgotten: a process that ends abruptly. */

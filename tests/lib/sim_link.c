@@ -232,6 +232,7 @@ static bool sim_link_send(struct link *base, uint64_t to, struct bytes *frame)
         return false;
     }
     struct sim_connection *connection = pipe->connection;
+    sim_past_note(link, connection->host[1], to, frame);
     bool lost = sim_random_below(&network->random, 1000) < network->wire.loss_permille;
     sim_network_tell(network, lost ? SIM_FRAME_LOST : SIM_FRAME_SENT,
                      connection->host[0], connection->host[1], frame);

@@ -320,19 +320,38 @@ static void sim_echo_free(struct sim_echo *echo)
     mem_free(echo);
 }
 
+/* One of the past was beyond any cut long ago. */
+static bool sim_echo_arrives(const struct sim_echo *echo, const struct sim_link *link)
+{
+    if (echo->process == 0) {
+        return link->has_self && link->self.node_id == echo->to_id;
+    }
+    return link->process == echo->process && !echo->network->cut[echo->from][echo->to];
+}
+
 static void sim_echo_fired(struct sim_event *event)
 {
     struct sim_echo *echo = event->owner;
     struct sim_network *network = echo->network;
     struct sim_link *link = network->hosts[echo->to].link;
-    if (link != NULL && link->process == echo->process && !link->paused &&
-        !network->cut[echo->from][echo->to]) {
+    if (link != NULL && link->events != NULL && !link->paused &&
+        sim_echo_arrives(echo, link)) {
         sim_network_tell(network, SIM_FRAME_DELIVERED, echo->from, echo->to,
                          echo->frame);
         link->events->frame(link->owner, echo->node_id, echo->frame->data,
                             echo->frame->len);
     }
     sim_echo_free(echo);
+}
+
+void sim_echo_queue(struct sim_echo *echo, uint64_t delay_us)
+{
+    struct sim_network *network = echo->network;
+    echo->next = network->echoes;
+    network->echoes = echo;
+    echo->event = (struct sim_event){.fire = sim_echo_fired, .owner = echo};
+    sim_time_queue(network->time, &echo->event,
+                   sim_time_now_us(network->time) + delay_us);
 }
 
 static void sim_pipe_repeat(const struct sim_pipe *pipe, struct bytes *frame)
@@ -350,11 +369,8 @@ static void sim_pipe_repeat(const struct sim_pipe *pipe, struct bytes *frame)
     echo->process = connection->end[1 - pipe->from]->process;
     echo->node_id = connection->node_id[pipe->from];
     echo->frame = bytes_ref(frame);
-    echo->next = network->echoes;
-    network->echoes = echo;
-    echo->event = (struct sim_event){.fire = sim_echo_fired, .owner = echo};
-    uint64_t late = sim_random_below(&network->random, network->repeat_late_us + 1);
-    sim_time_queue(network->time, &echo->event, sim_time_now_us(network->time) + late);
+    sim_echo_queue(echo,
+                   sim_random_below(&network->random, network->repeat_late_us + 1));
 }
 
 void sim_network_repeat(struct sim_network *network, uint32_t permille,
@@ -372,12 +388,15 @@ static void sim_pipe_deliver(struct sim_pipe *pipe, struct sim_item *item)
     switch (item->kind) {
     case SIM_ITEM_HELLO:
         sim_link_hello(connection, end, &item->hello);
+        sim_past_connected(connection->network, connection->host[pipe->from],
+                           connection->host[end]);
         break;
     case SIM_ITEM_FRAME:
         sim_network_tell(connection->network, SIM_FRAME_DELIVERED,
                          connection->host[pipe->from], connection->host[end],
                          item->frame);
         sim_pipe_repeat(pipe, item->frame);
+        sim_past_delivered(connection->network, connection->host[end]);
         link->events->frame(link->owner, connection->node_id[pipe->from],
                             item->frame->data, item->frame->len);
         break;
@@ -487,6 +506,7 @@ void sim_network_free(struct sim_network *network)
     while (network->echoes != NULL) {
         sim_echo_free(network->echoes);
     }
+    sim_past_free(network->past);
     for (size_t i = 0; i < network->host_count; i++) {
         mem_free(network->hosts[i].address);
     }

@@ -40,6 +40,24 @@ void sim_network_set_wire(struct sim_network *network, const struct sim_wire *wi
 void sim_network_repeat(struct sim_network *network, uint32_t permille,
                         uint64_t late_us);
 
+/* From now on the network remembers frames by their class (0: not this one): of each
+ * class between two nodes the newest ones, and an even choice of all before them. What
+ * it remembers can come again at any time, over no connection: after others, after a
+ * reconnection, when the receiver has started again or installed a snapshot, in another
+ * term; only to the node it was sent to. Nothing in life does that. Draws from `seed`
+ * only. */
+#define SIM_PAST_CLASSES 16
+void sim_network_remember(struct sim_network *network, uint64_t seed,
+                          unsigned (*class_of)(const struct bytes *frame));
+/* One of the past comes up to `late_us` after `permille` of the frames that arrive, and
+ * some when two nodes meet again. The network remembers. */
+void sim_network_recall_often(struct sim_network *network, uint32_t permille,
+                              uint64_t late_us);
+/* All of that class comes again to the node at `address` now, one after the other. How
+ * many these are. */
+size_t sim_network_recall(struct sim_network *network, const char *address,
+                          unsigned class);
+
 /* Nothing passes from one address to the other, one way, while it is cut. */
 void sim_network_cut(struct sim_network *network, const char *from, const char *to,
                      bool cut);

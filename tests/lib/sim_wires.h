@@ -82,8 +82,9 @@ struct sim_echo {
     struct sim_event event;
     size_t from; /* hosts */
     size_t to;
-    uint64_t process; /* the receiver's */
+    uint64_t process; /* the receiver's; 0: any that is `to_id` */
     uint64_t node_id; /* the sender's */
+    uint64_t to_id;
     struct bytes *frame;
 };
 
@@ -118,7 +119,8 @@ struct sim_network {
     uint32_t repeat_permille;
     uint64_t repeat_late_us;
     struct sim_echo *echoes;
-    uint64_t processes; /* so far */
+    struct sim_past *past; /* NULL: nothing is remembered */
+    uint64_t processes;    /* so far */
     struct sim_host hosts[SIM_HOSTS];
     size_t host_count;
     bool cut[SIM_HOSTS][SIM_HOSTS];
@@ -145,6 +147,16 @@ struct sim_connection *sim_connection_new(struct sim_remote *remote,
 /* An end goes; the other one hears of it after `delay_us` and after what was sent. */
 void sim_connection_leave(struct sim_connection *connection, unsigned end,
                           uint64_t delay_us);
+
+/* It comes after `delay_us`; takes the echo, which is filled in. */
+void sim_echo_queue(struct sim_echo *echo, uint64_t delay_us);
+
+/* --- sim_past.c; all but the last do nothing unless the network remembers */
+void sim_past_note(struct sim_link *link, size_t to, uint64_t to_id,
+                   struct bytes *frame);
+void sim_past_delivered(struct sim_network *network, size_t to);
+void sim_past_connected(struct sim_network *network, size_t from, size_t to);
+void sim_past_free(struct sim_past *past);
 
 /* --- sim_link.c */
 void sim_remote_dial(struct sim_remote *remote); /* nothing unless it is idle */

@@ -243,6 +243,16 @@ static void chaos_twice(struct world *world)
     sim_network_repeat(world->network, permille, late_us);
 }
 
+static void chaos_stale(struct world *world)
+{
+    uint32_t permille =
+        chaos_chance(world, 20) ? 0 : 1 + (uint32_t)chaos_below(world, 300);
+    uint64_t late_us = chaos_below(world, chaos_chance(world, 70) ? 5000 : 500000);
+    transcript_note(world->transcript,
+                    "net: behind %u in a thousand comes one of the past", permille);
+    sim_network_recall_often(world->network, permille, late_us);
+}
+
 /* A fault of a disk. False: it is none of these. */
 static bool chaos_make_disk(struct world *world, struct sim_node *member,
                             enum fault fault)
@@ -307,6 +317,9 @@ static bool chaos_make_net(struct world *world, enum fault fault)
     case FAULT_TWICE:
         chaos_twice(world);
         return true;
+    case FAULT_STALE:
+        chaos_stale(world);
+        return true;
     default: /* another kind */
         return false;
     }
@@ -345,7 +358,7 @@ static void chaos_make(struct world *world, enum fault fault)
         chaos_wipe(world, member);
         break;
     case FAULT_TRANSFER:
-        operator_transfer(world);
+        operator_transfer(world, NULL);
         break;
     case FAULT_REMOVE:
         operator_remove(world, member);
@@ -375,7 +388,7 @@ static bool chaos_may(const struct world *world, enum fault fault)
         [FAULT_BREAK] = true,     [FAULT_ISOLATE_LEADER] = true,
         [FAULT_PAUSE] = true,     [FAULT_WIRE] = true,
         [FAULT_WALL_JUMP] = true, [FAULT_TRANSFER] = true,
-        [FAULT_TWICE] = true,
+        [FAULT_TWICE] = true,     [FAULT_STALE] = true,
     };
     return world->put_back == NULL || harmless[fault];
 }
@@ -433,6 +446,26 @@ static void chaos_storm(struct world *world)
     world->down_max_us = 300000;
 }
 
+/* Frames of the past matter where much changes under them: members that are new, logs
+ * that snapshots cut short, leaders that come back. */
+static void chaos_draw_stale(struct world *world)
+{
+    struct sim_random random;
+    sim_random_init(&random, hash_mix(world->options->seed ^ 0x7061737465u));
+    if (sim_random_chance(&random, 30)) {
+        chaos_storm(world);
+    }
+    world->weights[FAULT_STALE] = 12;
+    world->weights[FAULT_WIPE] = sim_random_chance(&random, 60) ? 5 : 0;
+    world->weights[FAULT_REMOVE] = sim_random_chance(&random, 60) ? 8 : 0;
+    world->weights[FAULT_TRANSFER] = sim_random_chance(&random, 60) ? 8 : 0;
+    world->snapshot_bytes = sim_random_chance(&random, 85) ? 1 : 0;
+    world->snapshot_trailing = sim_random_below(&random, 6);
+    if (sim_random_chance(&random, 50)) { /* nobody lets go of the beginning for long */
+        world->snapshot_entries = 200 + sim_random_below(&random, 600);
+    }
+}
+
 /* Faults that were thought of later: the other worlds stay as they were. */
 static void chaos_draw_later(struct world *world, const uint32_t *weights)
 {
@@ -461,6 +494,9 @@ void chaos_init(struct world *world)
     if (world->options->kind == WORLD_STORM ||
         (world->options->kind == WORLD_MIXED && storm)) {
         chaos_storm(world);
+    }
+    if (world->options->kind == WORLD_STALE) {
+        chaos_draw_stale(world);
     }
     for (size_t i = 0; i < FAULT_COUNT; i++) {
         if (world->weights[i] > 0) {
@@ -501,6 +537,9 @@ void chaos_heal(struct world *world)
     sim_network_heal(world->network);
     sim_network_set_wire(world->network, &wire);
     sim_network_repeat(world->network, 0, 0);
+    if (world->options->kind == WORLD_STALE) {
+        sim_network_recall_often(world->network, 0, 0);
+    }
     for (size_t i = 0; i < world->count; i++) {
         struct sim_node *member = &world->members[i];
         sim_node_resume(member);

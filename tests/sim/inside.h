@@ -58,7 +58,8 @@ struct sim_node {
     struct link *link;
     struct node *node;
     struct node_watch watch;
-    uint64_t commit; /* in this life */
+    uint64_t commit;     /* in this life */
+    uint64_t membership; /* index of the newest one in its log, likewise */
     uint64_t applied;
     uint64_t read_us; /* after this the last consistent read that it answered began */
     struct sim_event failed;  /* it cannot go on */
@@ -162,6 +163,10 @@ void world_get_well(struct world *world);
 void world_outlive(struct world *world);
 void world_succeed(struct world *world);
 void world_promote(struct world *world);
+/* The first node that leads and is not `but`; NULL. */
+struct sim_node *world_leader(struct world *world, const struct sim_node *but);
+/* Nothing passes between it and the others, until the network is healed. */
+void world_isolate(struct world *world, const struct sim_node *member);
 
 /* --- sim_node.c */
 void sim_node_init(struct world *world, size_t slot);
@@ -220,9 +225,19 @@ void formation_init(struct world *world);
 /* Look at it, as long as world->formation. */
 void formation_observe(struct sim_node *member);
 
+/* --- stale.c */
+/* The world has a network now. */
+void stale_init(struct world *world);
+void stale_observe(struct world *world);
+/* All that the network remembers comes again, if it remembers. */
+void stale_flood(struct world *world);
+/* All are well before and after it. */
+void stale_moments(struct world *world);
+
 /* --- operator.c */
 void operator_init(struct world *world);
-void operator_transfer(struct world *world);
+/* NULL: to whomever the leader chooses. */
+void operator_transfer(struct world *world, const struct sim_node *to);
 void operator_drain(struct world *world, struct sim_node *member, bool undrain);
 void operator_remove(struct world *world, struct sim_node *member);
 /* Is every node up, and does a leader count it as a voter, those too that lost their

@@ -29,7 +29,8 @@ static const struct argp_option option_list[] = {
     {"full", 'f', "N", 0, "Number of seeds if MUSTER_TEST_FULL is set", 0},
     {"short", 'S', "N", 0, "Number of seeds if MUSTER_TEST_SHORT is set", 0},
     {"nodes", 'n', "N", 0, "Nodes of the cluster, 1 to 5 (3)", 0},
-    {"kind", 'k', "WORD", 0, "founded, forming, storm, or mixed (the default)", 0},
+    {"kind", 'k', "WORD", 0, "founded, forming, storm, stale, or mixed (the default)",
+     0},
     {"chaos", 'm', "MS", 0, "Virtual time with faults (by seed)", 0},
     {"jobs", 'j', "N", 0, "Processes that share the seeds (1)", 0},
     {"trace", 't', NULL, 0, "Print all that happens", 0},
@@ -46,7 +47,7 @@ static const struct argp_option option_list[] = {
 static void run_parse_kind(struct world_options *world, const char *word,
                            struct argp_state *state)
 {
-    for (int kind = WORLD_MIXED; kind <= WORLD_STORM; kind++) {
+    for (int kind = WORLD_MIXED; kind < WORLD_KIND_COUNT; kind++) {
         if (strcmp(word, world_kind_word((enum world_kind)kind)) == 0) {
             world->kind = (enum world_kind)kind;
             return;

@@ -82,11 +82,12 @@ static void operator_ask(struct world *world, struct sim_node *leader, const cha
                     name, err.text);
 }
 
-void operator_transfer(struct world *world)
+void operator_transfer(struct world *world, const struct sim_node *to)
 {
     struct sim_node *leader = operator_leader(world);
     if (leader != NULL) {
-        operator_ask(world, leader, "transfer", node_transfer, "");
+        operator_ask(world, leader, "transfer", node_transfer,
+                     to != NULL ? to->name : "");
     }
 }
 

@@ -202,6 +202,7 @@ void sim_node_start(struct sim_node *member)
     assert(member->state == SIM_NODE_DOWN);
     member->life++;
     member->commit = 0;
+    member->membership = 0;
     member->applied = 0;
     member->faulty = false;
     member->full = member->limited;
@@ -454,6 +455,40 @@ static void sim_node_check_bounds(const struct sim_node *member,
     }
 }
 
+/* Rule 4: a membership is durable where it was made before anybody else has it, and who
+ * makes one knows what is committed. */
+static void sim_node_observe_membership(struct sim_node *member,
+                                        const struct engine *engine)
+{
+    struct world *world = member->world;
+    uint64_t index = engine_configuration_index(engine);
+    const struct entry *entry =
+        index != member->membership ? engine_entry(engine, index) : NULL;
+    member->membership = index;
+    if (entry == NULL || index <= engine_commit(engine)) {
+        return;
+    }
+    for (size_t i = 0; i < world->count; i++) {
+        const struct sim_node *maker = &world->members[i];
+        const struct engine *leader =
+            sim_node_leads(maker) ? node_engine(maker->node) : NULL;
+        if (leader == NULL || engine_term(leader) != entry->term) {
+            continue;
+        }
+        if (maker != member && leader->stored < index) {
+            world_doubt(world,
+                        "%s has the membership %" PRIu64 " of %s, which has %" PRIu64
+                        " on its disk",
+                        member->name, index, maker->name, leader->stored);
+        }
+        if (maker == member &&
+            engine_term_at(leader, engine_commit(leader)) != entry->term) {
+            world_doubt(world, "%s makes the membership %" PRIu64 " and is not settled",
+                        member->name, index);
+        }
+    }
+}
+
 void sim_node_observe(struct sim_node *member)
 {
     struct world *world = member->world;
@@ -487,6 +522,7 @@ void sim_node_observe(struct sim_node *member)
         world_break(world, "%s: calls a state different that is not", member->name);
     }
     member->commit = commit;
+    sim_node_observe_membership(member, engine);
     sim_node_check_bounds(member, engine);
     sim_node_observe_applied(member, engine);
 }

@@ -20,10 +20,9 @@
 const char *world_kind_word(enum world_kind kind)
 {
     static const char *const words[] = {
-        [WORLD_MIXED] = "mixed",
-        [WORLD_FOUNDED] = "founded",
-        [WORLD_FORMING] = "forming",
-        [WORLD_STORM] = "storm",
+        [WORLD_MIXED] = "mixed",     [WORLD_FOUNDED] = "founded",
+        [WORLD_FORMING] = "forming", [WORLD_STORM] = "storm",
+        [WORLD_STALE] = "stale",
     };
     return words[kind];
 }
@@ -153,6 +152,7 @@ static void world_open(struct world *world)
     world->network = sim_network_new(world->time, sim_random_next(&world->random));
     struct sim_network_watch watch = {world_frame, world};
     sim_network_observe(world->network, &watch);
+    stale_init(world);
     world_draw(world);
     for (size_t i = 0; i < world->count; i++) {
         sim_node_init(world, i);
@@ -183,6 +183,7 @@ void world_step(struct world *world)
     for (size_t i = 0; i < world->count; i++) {
         sim_node_observe(&world->members[i]);
     }
+    stale_observe(world);
     const char *wrong = truth_check_outcomes(world->truth);
     if (wrong != NULL) {
         world_doubt(world, "%s", wrong);
@@ -395,7 +396,9 @@ static void world_live(struct world *world)
         world_step(world);
     }
     chaos_heal(world);
+    stale_flood(world);
     world_get_well(world);
+    stale_moments(world);
     world_put_back(world);
     world_outlive(world);
     world_succeed(world);

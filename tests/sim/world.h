@@ -35,6 +35,8 @@ enum world_kind {
     WORLD_FOUNDED, /* the disks hold a cluster already */
     WORLD_FORMING, /* the disks are empty, and faults begin at once */
     WORLD_STORM,   /* founded; leaders cut off, connections lost, disks slow */
+    WORLD_STALE,   /* founded; frames of the past come again */
+    WORLD_KIND_COUNT,
 };
 
 const char *world_kind_word(enum world_kind kind);
