@@ -148,6 +148,8 @@ struct node_member {
     bool leader;
     bool self;
     bool reachable;   /* self, or a link to it is up */
+    bool answers;     /* leader only: self, or heard within an election timeout: a link
+                         to a process that hangs stays up */
     bool draining;    /* it is to lead only if no other can */
     bool differs;     /* its state is not that of a majority, as far as is known here */
     bool disk_full;   /* leader only: as it said with its last answer; self: now */

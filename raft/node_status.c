@@ -261,6 +261,8 @@ size_t node_members(struct node *node, struct node_member *out, size_t capacity)
             .disk_full = engine_peer_full(node->engine, members->rows[i].id),
             .differs = node_member_differs(node, members->rows[i].id),
         };
+        member.answers = member.self || engine_heard_age_ms(node->engine, member.id) <=
+                                            node->options.election_timeout_ms;
         if (member.self) {
             member.disk_full = node->store != NULL && store_full(node->store);
         }

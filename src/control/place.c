@@ -18,6 +18,9 @@ static const char *place_refusal(const struct place_candidate *candidate)
     if (!candidate->reachable) {
         return "cannot be reached";
     }
+    if (!candidate->answers) {
+        return "does not answer";
+    }
     if (candidate->differs) {
         return "has another state than the majority";
     }

@@ -17,6 +17,7 @@ struct place_candidate {
     uint32_t level; /* the highest feature level it knows */
     bool draining;
     bool reachable;
+    bool answers;  /* else a process that hangs, or not heard of yet */
     bool differs;  /* its state is not that of a majority: it serves nothing */
     uint64_t live; /* runs that are placed there and have not ended */
 };

@@ -33,6 +33,7 @@ void place_members_load(struct place_members *members, struct node *node)
             .level = row->level,
             .draining = row->draining,
             .reachable = row->reachable,
+            .answers = row->answers,
             .differs = row->differs,
         };
     }

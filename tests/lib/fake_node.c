@@ -319,7 +319,8 @@ struct node *fake_node_new(struct clock *clock)
         node->peers[i].row = (struct node_member){.id = FAKE_SELF + i,
                                                   .name = names[i],
                                                   .level = COMMAND_LEVEL,
-                                                  .reachable = true};
+                                                  .reachable = true,
+                                                  .answers = true};
     }
     return node;
 }

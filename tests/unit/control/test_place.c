@@ -11,13 +11,14 @@
 
 #define CAN(member, runs)                                                              \
     {                                                                                  \
-        .id = 1, .name = (member), .level = 3, .reachable = true, .live = (runs)       \
+        .id = 1, .name = (member), .level = 3, .reachable = true, .answers = true,     \
+        .live = (runs)                                                                 \
     }
 #define NONE SIZE_MAX
 
 struct row {
     const char *what;
-    struct place_candidate candidates[4];
+    struct place_candidate candidates[5];
     size_t count;
     size_t chosen;    /* NONE: nobody */
     const char *text; /* of the refusal */
@@ -32,7 +33,8 @@ static const struct row rows[] = {
      1,
      NULL},
     {"not who drains",
-     {CAN("n1", 1), {.name = "n2", .level = 3, .reachable = true, .draining = true}},
+     {CAN("n1", 1),
+      {.name = "n2", .level = 3, .reachable = true, .answers = true, .draining = true}},
      2,
      0,
      NULL},
@@ -41,13 +43,19 @@ static const struct row rows[] = {
      2,
      1,
      NULL},
+    {"not who hangs",
+     {{.name = "n1", .level = 3, .reachable = true}, CAN("n2", 9)},
+     2,
+     1,
+     NULL},
     {"not who knows no runs",
-     {{.name = "n1", .level = 2, .reachable = true}, CAN("n2", 9)},
+     {{.name = "n1", .level = 2, .reachable = true, .answers = true}, CAN("n2", 9)},
      2,
      1,
      NULL},
     {"not who differs",
-     {{.name = "n1", .level = 3, .reachable = true, .differs = true}, CAN("n2", 9)},
+     {{.name = "n1", .level = 3, .reachable = true, .answers = true, .differs = true},
+      CAN("n2", 9)},
      2,
      1,
      NULL},
@@ -57,14 +65,16 @@ static const struct row rows[] = {
      NONE,
      "no node can carry out a run: there is no member"},
     {"nobody can, and why",
-     {{.name = "n1", .level = 2, .reachable = true},
-      {.name = "n2", .level = 3, .reachable = true, .draining = true},
+     {{.name = "n1", .level = 2, .reachable = true, .answers = true},
+      {.name = "n2", .level = 3, .reachable = true, .answers = true, .draining = true},
       {.name = "n3", .level = 3},
-      {.name = "n4", .level = 3, .reachable = true, .differs = true}},
-     4,
+      {.name = "n5", .level = 3, .reachable = true},
+      {.name = "n4", .level = 3, .reachable = true, .answers = true, .differs = true}},
+     5,
      NONE,
      "no node can carry out a run: n1 is of a version without runs, n2 is draining, "
-     "n3 cannot be reached, n4 has another state than the majority"},
+     "n3 cannot be reached, n5 does not answer, n4 has another state than the "
+     "majority"},
 };
 
 static void test_table(void **state)
