@@ -8,6 +8,7 @@
 #include "api/server_internal.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "json/jsontext.h"
 #include "raft/fsm.h"
 
 #define AWAIT_BUCKETS   256
@@ -63,6 +64,9 @@ static bool noun_changed_by(enum noun noun, const struct event *event)
         return all || type_is(type, "member.");
     case NOUN_SETTINGS:
         return all || type_is(type, "setting.");
+    case NOUN_RUNS:
+    case NOUN_RUN:
+        return all || type_is(type, "run.");
     }
     return true;
 }
@@ -72,10 +76,19 @@ static bool noun_has_name(enum noun noun)
     return noun == NOUN_TASK || noun == NOUN_TASK_STATUS;
 }
 
+/* The data of an event of a run tells its number. */
+static bool is_of_run(const struct event *event, const char *number)
+{
+    size_t len = 0;
+    const char *run = jsontext_member(event->data, strlen(event->data), "run", &len);
+    return run == NULL || (len == strlen(number) && memcmp(run, number, len) == 0);
+}
+
 /* An event without a task is about all of them. */
 static bool changed_by(enum noun noun, const char *name, const struct event *event)
 {
     return noun_changed_by(noun, event) &&
+           (noun != NOUN_RUN || is_of_run(event, name)) &&
            (!noun_has_name(noun) || event->task[0] == '\0' ||
             strcmp(event->task, name) == 0);
 }
@@ -190,11 +203,11 @@ static void await_wake_list(struct await_room *room, struct await *list,
     }
 }
 
-static void await_wake_named(struct await_room *room, const struct event *event)
+static void await_wake_changed(struct await_room *room, struct await *list,
+                               const struct event *event)
 {
     struct await *next = NULL;
-    for (struct await *await = *bucket_of(room, event->task); await != NULL;
-         await = next) {
+    for (struct await *await = list; await != NULL; await = next) {
         next = await->next;
         if (await->index < event->seq && changed_by(await->noun, await->name, event)) {
             await_wake(room, await);
@@ -226,11 +239,11 @@ static void await_event(struct await_room *room, const struct event *event)
 {
     for (size_t noun = 0; noun < NOUN_COUNT; noun++) {
         if (room->nouns[noun] != NULL && noun_changed_by((enum noun)noun, event)) {
-            await_wake_list(room, room->nouns[noun], event->seq);
+            await_wake_changed(room, room->nouns[noun], event);
         }
     }
     if (event->task[0] != '\0') {
-        await_wake_named(room, event);
+        await_wake_changed(room, *bucket_of(room, event->task), event);
     }
 }
 

@@ -29,8 +29,10 @@ enum noun {
     NOUN_TASK_STATUS, /* `name` */
     NOUN_MEMBERS,
     NOUN_SETTINGS,
+    NOUN_RUNS,
+    NOUN_RUN, /* `name`: its number */
 };
-#define NOUN_COUNT (NOUN_SETTINGS + 1)
+#define NOUN_COUNT (NOUN_RUN + 1)
 
 /* Embedded in its owner, who sets the first part. */
 struct await {

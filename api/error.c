@@ -99,6 +99,9 @@ void error_result(struct call *call, const struct result *result, const char *na
         error_no_task(call, name);
     } else if (result->code == ERR_PRECONDITION) {
         error_precondition(call, result->revision, name);
+    } else if (result->code == ERR_CONFLICT && result->revision != 0) {
+        reply_error(call, 409, err_code_name(ERR_CONFLICT),
+                    "task '%s' is being deleted, once its run has ended", name);
     } else if (result->code == ERR_KEY_REUSED) {
         reply_error(
             call, 422, err_code_name(ERR_KEY_REUSED),

@@ -28,6 +28,7 @@
 #include "api/cts/status.h"
 #include "api/error.h"
 #include "api/muster/events.h"
+#include "api/muster/runs.h"
 #include "api/param.h"
 #include "api/reply.h"
 #include "api/router.h"
@@ -91,6 +92,8 @@ static const struct fresh_noun fresh_nouns[] = {
     {cts_status_cluster, NOUN_MEMBERS, NULL},
     {cluster_get, NOUN_MEMBERS, NULL},
     {events_list, NOUN_EVENTS, events_judge},
+    {runs_list, NOUN_RUNS, runs_judge},
+    {runs_get, NOUN_RUN, NULL},
     {settings_get, NOUN_SETTINGS, NULL},
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A token is the set it goes on in, the creation of the task it goes on with, and a sum
- * over both, in 40 hex digits: so that what is no token at all (400) is told from one
- * whose set is not here (410). */
+/* A token is the set it goes on in, the number of what it goes on with (the creation of
+ * a task, a run), and a sum over both, in 40 hex digits: so that what is no token at
+ * all (400) is told from one whose set is not here (410). */
 #include "api/page.h"
 
 #include <inttypes.h>
@@ -56,7 +56,8 @@ static bool token_read(const char *token, struct page *page)
 /* Which list, and every filter of it: the pages of a listing have them in common. */
 static uint64_t question_of(const struct call *call)
 {
-    static const char *const filters[] = {"prefix", "status", "include"};
+    static const char *const filters[] = {"prefix", "status", "include",
+                                          "task",   "state",  "node"};
     const char *path = call->route->path;
     uint64_t hash = hash_bytes(path, strlen(path), QUESTION_SEED);
     for (size_t i = 0; i < sizeof filters / sizeof filters[0]; i++) {
@@ -71,7 +72,8 @@ static uint64_t question_of(const struct call *call)
 
 static bool is_list(const struct route *route)
 {
-    return route->handler == cts_tasks_list || route->handler == cts_status_tasks;
+    return route->handler == cts_tasks_list || route->handler == cts_status_tasks ||
+           route->handler == runs_list;
 }
 
 /* None of the parameters that ask for another moment than that of the first page. */
@@ -123,8 +125,8 @@ bool page_judge(struct call *call)
     }
     if (!is_list(call->route)) {
         reply_error(call, 400, NULL,
-                    "parameter '%s' does not go here: only the lists of tasks and of "
-                    "their states have it",
+                    "parameter '%s' does not go here: only the lists of tasks, of "
+                    "their states and of runs have it",
                     given);
         return false;
     }
@@ -225,8 +227,8 @@ static bool begin_at(struct call *call, struct page *page, const struct registry
     }
     if (set->question != page->question) {
         reply_error(call, 400, NULL,
-                    "this next_token belongs to another listing: path, 'prefix', "
-                    "'status' and 'include' must be those of the first page");
+                    "this next_token belongs to another listing: path, 'prefix' and "
+                    "all filters must be those of the first page");
         return false;
     }
     page->per_page = page->per_page > 0 ? page->per_page : set->per_page;
@@ -254,11 +256,15 @@ bool page_begin(struct call *call, struct stream_source *source)
 
 enum page_step page_step(struct page *page, const struct task *task, bool fits)
 {
-    if (task == NULL) {
+    return page_step_named(page, task != NULL ? task->name : NULL, fits);
+}
+
+enum page_step page_step_named(struct page *page, const char *name, bool fits)
+{
+    if (name == NULL) {
         return PAGE_END;
     }
-    if (!fits || task->name_len < page->prefix_len ||
-        memcmp(task->name, page->prefix, page->prefix_len) != 0) {
+    if (!fits || strncmp(name, page->prefix, page->prefix_len) != 0) {
         return PAGE_SKIP;
     }
     if (page->left == 0) {
@@ -272,11 +278,17 @@ enum page_step page_step(struct page *page, const struct task *task, bool fits)
 void page_put_next(struct stream_source *source, const struct page *page,
                    const struct task *next, struct buf *out)
 {
-    if (next == NULL) {
+    page_put_next_at(source, page, next != NULL ? next->created : 0, out);
+}
+
+void page_put_next_at(struct stream_source *source, const struct page *page,
+                      uint64_t next, struct buf *out)
+{
+    if (next == 0) {
         return;
     }
     uint64_t set =
         page->set != 0 ? page->set : set_new(source->api, page, source->frozen);
     buf_printf(out, ",\"next_token\":\"%016" PRIx64 "%016" PRIx64 "%08" PRIx32 "\"",
-               set, next->created, token_sum(set, next->created));
+               set, next, token_sum(set, next));
 }

@@ -543,7 +543,11 @@ static void task_merge_start(struct call *call);
 static void task_merge_missed(struct call *call, const struct result *result)
 {
     struct merge *merge = call->arg;
-    if (merge->refused && result->revision == merge->base) {
+    const struct task *task =
+        registry_task(call_registry(call), call->name, strlen(call->name));
+    if (task != NULL && task->deleting) {
+        error_result(call, result, call->name);
+    } else if (merge->refused && result->revision == merge->base) {
         error_reply(call, &merge->err);
     } else if (++merge->tries < MERGE_TRIES) {
         task_merge_start(call);

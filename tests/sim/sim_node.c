@@ -372,7 +372,10 @@ void sim_node_init(struct world *world, size_t slot)
     struct sim_node *member = &world->members[slot];
     *member = (struct sim_node){.world = world, .slot = slot, .level = COMMAND_LEVEL};
     if (world->mixed && world_chance(world, 60)) {
-        member->level = world_later(world, 0x6c6576656c + slot, 50) ? 1 : 2;
+        member->level = world->options->kind != WORLD_MIXED ||
+                                world_later(world, 0x6c6576656c + slot, 50)
+                            ? 1
+                            : 2;
     }
     sim_random_init(&member->random, sim_random_next(&world->random));
     member->failed = (struct sim_event){.fire = sim_node_failed, .owner = member};
