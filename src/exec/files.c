@@ -171,6 +171,8 @@ void files_put_record(struct buf *buf, const struct files_record *record)
     buf_put_literal(buf, "MUSTERS1");
     buf_put_u64(buf, record->pid);
     buf_put_u64(buf, record->start_ticks);
+    buf_put_u64(buf, record->guard);
+    buf_put_u64(buf, record->guard_ticks);
     buf_put_u8(buf, (uint8_t)record->containment);
     buf_put_text(buf, record->cgroup);
 }
@@ -183,6 +185,8 @@ int files_get_record(const struct buf *buf, struct files_record *record,
     cursor_magic(&cursor, "MUSTERS1");
     record->pid = cursor_u64(&cursor);
     record->start_ticks = cursor_u64(&cursor);
+    record->guard = cursor_u64(&cursor);
+    record->guard_ticks = cursor_u64(&cursor);
     record->containment = cursor_containment(&cursor);
     cursor_into(&cursor, record->cgroup, sizeof record->cgroup);
     return cursor_end(&cursor, FILES_RECORD, err);

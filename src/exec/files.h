@@ -60,6 +60,8 @@ struct files_order {
 struct files_record {
     uint64_t pid; /* 0: none may begin any more */
     uint64_t start_ticks;
+    uint64_t guard; /* the process above it; 0: there is none */
+    uint64_t guard_ticks;
     enum exec_containment containment;
     char cgroup[PATH_MAX]; /* of the run; "" none */
 };

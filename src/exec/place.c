@@ -126,8 +126,8 @@ int place_connect(int folder_fd)
 
 void place_end_log(int folder_fd)
 {
-    int fd = openat(folder_fd, FILES_LOG,
-                    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int fd =
+        openat(folder_fd, FILES_LOG, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd >= 0) {
         runlog_end(fd);
         close(fd);

@@ -18,7 +18,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "exec/container.h"
@@ -46,7 +45,6 @@ static bool kill_left(const struct files_record *record, uint64_t mark)
     bool left = false;
     if (record->pid != 0) {
         left = process_kill((pid_t)record->pid, record->start_ticks);
-        waitpid((pid_t)record->pid, NULL, WNOHANG); /* ours, or nobody's */
         struct container container = {.kind = record->containment};
         memcpy(container.path, record->cgroup, sizeof container.path);
         if (!container_is_empty(&container)) {
@@ -72,6 +70,8 @@ static bool kill_all(const struct files_record *record, uint64_t mark)
     struct container container = {.kind = record->containment};
     memcpy(container.path, record->cgroup, sizeof container.path);
     container_remove(&container);
+    process_kill((pid_t)record->guard,
+                 record->guard_ticks); /* frozen, or about to end */
     return true;
 }
 

@@ -2,11 +2,11 @@
 /* The command `supervise FOLDER`: what stands between a node that has claimed a run and
  * the run's first process.
  *
- * In this order: no descriptor of the node is left; the folder is what it should be, of
- * this boot; the socket listens; the *record* is linked into place, or, if there is
- * one, nothing is done: whoever makes it decides whether a supervisor begins, ever.
- * Then the node is told by a byte on standard output, and the run's deadline is looked
- * at before anything of it is started. */
+ * In this order: a guard is above it (exec/guard.h); no descriptor of the node is left;
+ * the folder is what it should be, of this boot; the socket listens; the *record* is
+ * linked into place, or, if there is one, nothing is done: whoever makes it decides
+ * whether a supervisor begins, ever. Then the node is told by a byte on standard
+ * output, and the run's deadline is looked at before anything of it is started. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -95,6 +95,11 @@ static int make_record(struct supervisor *supervisor, struct err *err)
         return err_set(err, ERR_IO, "there is no /proc");
     }
     record.start_ticks = self.start_ticks;
+    struct process guard;
+    if (supervisor->guard != NULL && process_read(self.parent, &guard)) {
+        record.guard = (uint64_t)guard.pid;
+        record.guard_ticks = guard.start_ticks;
+    }
     snprintf(record.cgroup, sizeof record.cgroup, "%s", supervisor->container.path);
     struct buf data;
     buf_init(&data);
@@ -210,6 +215,7 @@ int exec_supervise(int argc, char **argv)
     }
     close_descriptors();
     static struct supervisor supervisor;
+    supervisor.guard = guard_fork(); /* one there is not is done without */
     supervisor.folder = argv[1];
     supervisor.folder_fd = open(argv[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (supervisor.folder_fd < 0 || fchdir(supervisor.folder_fd) != 0) {

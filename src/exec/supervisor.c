@@ -35,6 +35,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -122,6 +123,9 @@ static void end_with(struct supervisor *supervisor, enum driver_outcome outcome,
     tries_copy_text(supervisor->result.text, text, strlen(text));
     container_remove(&supervisor->container);
     move_to(supervisor, SUPERVISOR_GONE);
+    if (supervisor->guard != NULL) {
+        atomic_store(&supervisor->guard->gone, true);
+    }
     supervisor->wait_until_ms = 0;
     tell_state(supervisor);
     runlog_writer_end(&supervisor->log);
@@ -171,6 +175,13 @@ static void end_well(struct supervisor *supervisor)
     buf_close(&plan);
 }
 
+/* Somebody has emptied the node's folder: nobody will ever come for the result. */
+static bool folder_is_gone(const struct supervisor *supervisor)
+{
+    struct stat status;
+    return fstat(supervisor->folder_fd, &status) == 0 && status.st_nlink == 0;
+}
+
 static void write_result(struct supervisor *supervisor, uint64_t now_ms)
 {
     struct err err;
@@ -180,7 +191,7 @@ static void write_result(struct supervisor *supervisor, uint64_t now_ms)
         fprintf(stderr, "%s\n", err.text);
     }
     tell_result(supervisor, on_disk);
-    if (on_disk) {
+    if (on_disk || folder_is_gone(supervisor)) {
         move_to(supervisor, SUPERVISOR_DONE);
     }
     supervisor->wait_until_ms = now_ms + SUPERVISOR_RESULT_AGAIN_MS;
@@ -426,12 +437,19 @@ static void arm(const struct supervisor *supervisor)
     timerfd_settime(supervisor->timer_fd, TFD_TIMER_ABSTIME, &spec, NULL);
 }
 
+static void expect(struct supervisor *supervisor)
+{
+    guard_expect(supervisor->guard, supervisor->deadline_ms,
+                 supervisor->order.grace_ms);
+}
+
 static void hear(struct supervisor *supervisor)
 {
     struct links_news news;
     links_read(&supervisor->links, &news);
     if (news.feed_ms > supervisor->deadline_ms && supervisor->reason == REASON_NONE) {
         supervisor->deadline_ms = news.feed_ms;
+        expect(supervisor);
     }
     if (news.stop) {
         stop(supervisor, REASON_CANCEL, process_boot_ms());
@@ -478,6 +496,7 @@ void supervisor_refuse(struct supervisor *supervisor, const char *text)
 
 void supervisor_run(struct supervisor *supervisor)
 {
+    expect(supervisor);
     while (supervisor->state != SUPERVISOR_DONE) {
         hear(supervisor);
         hear_signals(supervisor);

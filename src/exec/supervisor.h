@@ -8,6 +8,7 @@
 
 #include "exec/container.h"
 #include "exec/files.h"
+#include "exec/guard.h"
 #include "exec/ladder.h"
 #include "exec/links.h"
 #include "exec/program.h"
@@ -39,6 +40,7 @@ struct supervisor {
     int folder_fd;
     int timer_fd;
     int signal_fd;
+    struct guard *guard; /* NULL: there is none */
     struct links links;
     struct container container;
     struct runlog_writer log;

@@ -2,6 +2,7 @@
 """At most one live run, and none of it left when it has ended: whatever the program does,
 whoever is killed or frozen."""
 import os
+import shutil
 import signal
 import time
 
@@ -170,39 +171,93 @@ def test_kill_ends_it_at_once(drivers, tmp_path, kind):
     driver = drivers(containment=kind).ready()
     driver.start(1, module(tmp_path / "m", AWAY % STUBBORN), grace=60000)
     pids = pid_in(driver), pid_in(driver, "away")
-    os.kill(driver.supervisor(1), signal.SIGSTOP)  # whether it answers or not
+    for pid in driver.supervisor(1), driver.guard(1):
+        os.kill(pid, signal.SIGSTOP)  # whether they answer or not
+    guard = driver.guard(1)
     driver.say("kill", 1)
     end = driver.ended(1)
     assert (end["outcome"], end["text"]) == ("lost", "killed")
     assert not any(map(alive, pids))
+    wait_gone(guard)
 
 
 def test_a_frozen_supervisor_is_killed_past_deadline_and_grace(drivers, tmp_path, kind):
     driver = drivers(containment=kind).ready()
     driver.start(1, module(tmp_path / "m", AWAY % STUBBORN), deadline=1000, grace=500)
     pids = pid_in(driver), pid_in(driver, "away")
-    os.kill(driver.supervisor(1), signal.SIGSTOP)
+    for pid in driver.supervisor(1), driver.guard(1):
+        os.kill(pid, signal.SIGSTOP)
     driver.say("feed", 1, 600000)  # it does not take it
     end = driver.ended(1)
     assert end["outcome"] == "lost" and "did not answer" in end["text"]
     assert not any(map(alive, pids))
 
 
-def test_a_supervisor_that_wakes_past_its_deadline_kills_at_once(drivers, tmp_path, kind):
+def test_supervisors_that_wake_past_their_deadline_kill_at_once(drivers, tmp_path, kind):
     """No node is there to do it."""
     driver = drivers(containment=kind).ready()
     late = time.clock_gettime(time.CLOCK_BOOTTIME) + 1.7
     driver.start(1, module(tmp_path / "m", AWAY % STUBBORN), deadline=1500, grace=200)
     pids = pid_in(driver), pid_in(driver, "away")
-    supervisor = driver.supervisor(1)
-    os.kill(supervisor, signal.SIGSTOP)
+    supervisors = driver.supervisor(1), driver.guard(1)
+    for pid in supervisors:
+        os.kill(pid, signal.SIGSTOP)
     driver.kill()
     wait_until("its deadline and its grace are over",
                lambda: time.clock_gettime(time.CLOCK_BOOTTIME) > late)
     assert all(map(alive, pids))
-    os.kill(supervisor, signal.SIGCONT)
-    wait_gone(supervisor, *pids)
-    assert drivers().found()[1]["outcome"] == "lost"
+    for pid in supervisors:
+        os.kill(pid, signal.SIGCONT)
+    wait_gone(*supervisors, *pids)
+    found = drivers().found()[1]
+    assert (found["phase"], found.get("outcome", "lost")) in (
+        ("ended", "lost"), ("claimed", "lost"))  # whichever of the two was first
+
+
+def test_the_guard_kills_what_a_killed_supervisor_leaves(drivers, tmp_path, kind):
+    """And no node is there to do it."""
+    driver = drivers(containment=kind).ready()
+    driver.start(1, module(tmp_path / "m", AWAY % "while :; do sleep 1; done"))
+    pids = pid_in(driver), pid_in(driver, "away")
+    supervisor, guard = driver.supervisor(1), driver.guard(1)
+    driver.kill()
+    os.kill(supervisor, signal.SIGKILL)
+    wait_gone(supervisor, guard, *pids)
+    assert drivers().found()[1]["phase"] == "claimed"
+
+
+def test_the_guard_kills_a_frozen_supervisor_past_deadline_and_grace(drivers, tmp_path):
+    driver = drivers().ready()
+    driver.start(1, module(tmp_path / "m", AWAY % STUBBORN), deadline=1000, grace=200)
+    pids = pid_in(driver), pid_in(driver, "away")
+    supervisor, guard = driver.supervisor(1), driver.guard(1)
+    driver.say("feed", 1, 1500)
+    os.kill(supervisor, signal.SIGSTOP)
+    driver.kill()
+    wait_gone(supervisor, guard, *pids)
+    assert drivers().found()[1]["phase"] == "claimed"
+
+
+def test_a_supervisor_without_its_guard_goes_on(driver, tmp_path):
+    driver.start(1, module(tmp_path / "m", "echo $$ > pid; while [ ! -e go ]; do sleep 0.05; done"))
+    pid_in(driver)
+    guard = driver.guard(1)
+    os.kill(guard, signal.SIGKILL)
+    wait_gone(guard)
+    (driver.data / "work/task/go").touch()
+    assert driver.ended(1)["outcome"] == "success"
+
+
+def test_a_supervisor_whose_folder_was_removed_ends(drivers, tmp_path):
+    """It stops its run by the clock, and waits for nobody."""
+    driver = drivers().ready()
+    driver.start(1, module(tmp_path / "m", "echo $$ > pid; exec sleep 600"), deadline=1500,
+                 grace=500)
+    pid = pid_in(driver)
+    supervisor = driver.supervisor(1)
+    driver.kill()
+    shutil.rmtree(driver.folder(1))
+    wait_gone(pid, supervisor)
 
 
 def test_a_supervisor_told_to_end_stops_its_run(driver, tmp_path):
@@ -249,9 +304,11 @@ def test_node_and_supervisor_killed_leave_nothing_and_are_told(drivers, tmp_path
     driver.start(1, module(tmp_path / "m", AWAY % "while :; do sleep 1; done"))
     pids = pid_in(driver), pid_in(driver, "away")
     supervisor = driver.supervisor(1)
+    guard = driver.guard(1)
     driver.kill()
-    os.kill(supervisor, signal.SIGKILL)
-    wait_gone(supervisor)
+    for pid in guard, supervisor:
+        os.kill(pid, signal.SIGKILL)
+    wait_gone(guard, supervisor)
     again = drivers(containment=kind)
     assert again.found()[1]["phase"] == "claimed"
     assert not any(map(alive, pids))  # by the time it is told

@@ -99,6 +99,10 @@ class Driver:
             return None
         return int.from_bytes(record.read_bytes()[8:16], "little") or None
 
+    def guard(self, run):
+        """The pid of the process above it."""
+        return parent(self.supervisor(run))
+
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
@@ -131,6 +135,10 @@ def processes_with(text):
         except OSError:
             pass  # it has just ended
     return found
+
+
+def parent(pid):
+    return int(pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
 
 
 def alive(pid):

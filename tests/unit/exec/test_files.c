@@ -61,6 +61,8 @@ static void put_all(struct buf bufs[4])
     files_put_record(&bufs[2],
                      &(struct files_record){.pid = 13,
                                             .start_ticks = 14,
+                                            .guard = 15,
+                                            .guard_ticks = 16,
                                             .containment = EXEC_CONTAIN_CGROUP,
                                             .cgroup = "/cg"});
     files_put_result(&bufs[3], &result);
@@ -134,7 +136,7 @@ static void the_bytes_are_what_they_were(void **state)
                                               .deadline_ms = 78,
                                               .started_ms = 79});
     talk_put_result(&all, true, &result);
-    golden_check("run_files", all.data, all.len);
+    golden_check("run_files.hex", all.data, all.len);
     buf_close(&all);
 }
 
