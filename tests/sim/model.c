@@ -31,11 +31,14 @@ struct model *model_new(void)
         {"run_tries", 3, 3, 1, 10},
         {"run_time_limit_ms", 3, 0, 0, 2592000000},
         {"drain_deadline_ms", 3, 600000, 0, 86400000},
+        {"catch_up", 3, 0, 0, 1},
+        {"schedule_jitter_ms", 3, 0, 0, 3600000},
     };
     struct model *model = mem_zalloc(sizeof *model);
     memcpy(model->settings, settings, sizeof settings);
     model->setting_count = sizeof settings / sizeof settings[0];
     model->level = 1;
+    snprintf(model->zone, sizeof model->zone, "UTC");
     return model;
 }
 
@@ -101,9 +104,10 @@ void *model_room(void *array, size_t *capacity, size_t count, size_t size)
 uint64_t model_setting(const struct model *model, const char *name)
 {
     size_t i = 0;
-    while (strcmp(model->settings[i].name, name) != 0) {
+    while (i < model->setting_count && strcmp(model->settings[i].name, name) != 0) {
         i++;
     }
+    assert(i < model->setting_count);
     return model->settings[i].value;
 }
 
@@ -513,6 +517,7 @@ static const struct model_row {
     {COMMAND_RUN_LOST, model_run_apply, 0},
     {COMMAND_TASK_DUE, model_run_apply, offsetof(struct command, task_due.task)},
     {COMMAND_TASK_FIRE, model_run_apply, offsetof(struct command, task_fire.task)},
+    {COMMAND_ZONE_SET, model_run_apply, 0},
 };
 
 static const struct model_row *model_row(enum command_type type)

@@ -110,6 +110,7 @@ struct model {
     size_t key_count;
     size_t key_capacity;
     size_t key_first; /* place of the oldest that is kept */
+    char zone[64];
     uint64_t clock_ms;
     uint32_t level;
     const struct command *command; /* that is applied */

@@ -445,6 +445,25 @@ static int do_fire(struct model *model, const struct command *command)
     return 0;
 }
 
+/* Of the few zones that the clients name, all of which are sound. */
+static int do_zone(struct model *model, const struct command *command)
+{
+    char *zone = model_copy(command->zone_set.zone);
+    if (strcmp(zone, model->zone) != 0) {
+        char *data =
+            mem_printf("{\"name\":\"schedule_zone\",\"from\":\"%s\",\"value\":\"%s\"}",
+                       model->zone, zone);
+        model_event(model, "setting.changed", "", data);
+        mem_free(data);
+        snprintf(model->zone, sizeof model->zone, "%s", zone);
+        for (size_t i = 0; i < model->task_count; i++) {
+            model->tasks[i].fire_ms = 0;
+        }
+    }
+    mem_free(zone);
+    return 0;
+}
+
 int model_run_apply(struct model *model, const struct command *command)
 {
     if (model->level < 3) {
@@ -467,6 +486,8 @@ int model_run_apply(struct model *model, const struct command *command)
         return do_due(model, command);
     case COMMAND_TASK_FIRE:
         return do_fire(model, command);
+    case COMMAND_ZONE_SET:
+        return do_zone(model, command);
     default:
         return ERR_INTERNAL;
     }
@@ -538,6 +559,10 @@ const char *model_run_check(struct model *model, const struct registry *registry
             return model_complain(model, "run %" PRIu64 " is not as the model has it",
                                   model->runs[i].id);
         }
+    }
+    if (strcmp(registry_zone(registry), model->zone) != 0) {
+        return model_complain(model, "the zone is %s, and not %s",
+                              registry_zone(registry), model->zone);
     }
     if (registry_run_next(&cursor) != NULL) {
         return model_complain(model, "a run is kept that the model does not have");

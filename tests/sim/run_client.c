@@ -207,8 +207,15 @@ static void op_setting(struct run_op *op)
         const char *name;
         uint64_t least;
         uint64_t span;
-    } settings[] = {{"task_events", 1, 6}, {"runs_max_count", 95, 40}};
-    uint64_t which = below(op->world, 2);
+    } settings[] = {
+        {"task_events", 1, 6}, {"runs_max_count", 95, 40}, {"catch_up", 0, 2}};
+    static const char *const zones[] = {"UTC", "Europe/Berlin", "Asia/Tokyo"};
+    if (chance(op->world, 30)) {
+        op->command.type = COMMAND_ZONE_SET;
+        op->command.zone_set.zone = text_of(zones[below(op->world, 3)]);
+        return;
+    }
+    uint64_t which = below(op->world, 3);
     op->command.type = COMMAND_SETTING_SET;
     op->command.setting_set = (__typeof__(op->command.setting_set)){
         text_of(settings[which].name),
@@ -286,7 +293,7 @@ static void run_write(struct world *world, struct sim_node *member)
         op_place(op);
     } else if (dice < 83) {
         op_report(op);
-    } else if (dice < 99) {
+    } else if (dice < 98) {
         op_moment(op);
     } else {
         op_setting(op);
