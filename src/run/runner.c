@@ -218,25 +218,31 @@ static bool event_of_runs(enum event_type type)
            type == EVENT_RUN_STOPPING || type == EVENT_RUN_ENDED;
 }
 
-static void runner_changed(struct fsm_watch *watch, uint64_t from, uint64_t to)
+/* Do these events concern runs? What fell out of the log may. */
+static bool runner_concerned(const struct runner *runner, uint64_t from, uint64_t to)
 {
-    struct runner *runner = watch->owner;
-    if (to - from > RUNNER_EVENTS_LOOK) {
-        runner_wake(runner);
-        return;
-    }
     const struct event_log *log = registry_events(node_registry(runner->node));
+    if (to - from > RUNNER_EVENTS_LOOK || log->first > from + 1) {
+        return true;
+    }
     const struct event *event = event_log_after(log, from);
     for (; event != NULL && event->seq <= to;
          event = event_log_after(log, event->seq)) {
         if (event_of_runs(event->type)) {
-            runner_wake(runner);
-            return;
+            return true;
         }
     }
-    if (runner->runs.count > 0 &&
-        runner->runs.items[runner->runs.count - 1]->run > from) {
-        runner_wake(runner); /* one that was not known here yet may be by now */
+    return false;
+}
+
+static void runner_changed(struct fsm_watch *watch, uint64_t from, uint64_t to)
+{
+    struct runner *runner = watch->owner;
+    size_t count = runner->runs.count;
+    /* One that was not known here yet may be by now. */
+    bool waits = count > 0 && runner->runs.items[count - 1]->run > from;
+    if (waits || runner_concerned(runner, from, to)) {
+        runner_wake(runner);
     }
 }
 

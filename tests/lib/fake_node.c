@@ -9,36 +9,54 @@
 
 /* --- the registry behind them ---------------------------------------------------- */
 
-static struct result fake_apply_bytes(struct node *node, const struct buf *bytes)
+/* `bytes` are those of `count` commands; the result of the first. */
+static struct result fake_apply_bytes(struct node *node, const struct buf *bytes,
+                                      uint32_t count)
 {
     struct batch_header header = {
         .wall_ms = clock_wall_ms(node->clock),
         .clock_ms = clock_now_ms(node->clock),
-        .count = 1,
+        .count = count,
     };
     struct result result;
     struct buf batch;
-    size_t count = 0;
+    size_t applied = 0;
     buf_init(&batch);
     batch_begin(&batch, &header);
     buf_put(&batch, bytes->data, bytes->len);
-    int rv = fsm_apply(node->fsm, batch.data, batch.len, &result, 1, &count, NULL);
-    assert(rv == 0 && count == 1);
+    int rv = fsm_apply(node->fsm, batch.data, batch.len, &result, 1, &applied, NULL);
+    assert(rv == 0 && applied == count);
     buf_close(&batch);
     node->status.applied++;
     return result;
 }
 
-struct result fake_node_apply(struct node *node, const struct command *command)
+static void fake_encode(struct buf *bytes, const struct command *command)
 {
     struct command whole = *command;
     whole.request_id = text_of("");
     whole.actor = text_of("");
+    int rv = command_encode(bytes, &whole, COMMAND_LEVEL, NULL);
+    assert(rv == 0);
+}
+
+void fake_node_batch(struct node *node, const struct command *commands, uint32_t count)
+{
     struct buf bytes;
     buf_init(&bytes);
-    int rv = command_encode(&bytes, &whole, COMMAND_LEVEL, NULL);
-    assert(rv == 0);
-    struct result result = fake_apply_bytes(node, &bytes);
+    for (uint32_t i = 0; i < count; i++) {
+        fake_encode(&bytes, &commands[i]);
+    }
+    fake_apply_bytes(node, &bytes, count);
+    buf_close(&bytes);
+}
+
+struct result fake_node_apply(struct node *node, const struct command *command)
+{
+    struct buf bytes;
+    buf_init(&bytes);
+    fake_encode(&bytes, command);
+    struct result result = fake_apply_bytes(node, &bytes, 1);
     buf_close(&bytes);
     return result;
 }
@@ -128,7 +146,7 @@ static void fake_decide(struct node *node, struct fake_proposal *proposal)
 {
     struct outcome outcome = {.code = ERR_NOT_LEADER};
     if (proposal->fate == FAKE_APPLIED || proposal->fate == FAKE_UNKNOWN_APPLIED) {
-        outcome.result = fake_apply_bytes(node, &proposal->bytes);
+        outcome.result = fake_apply_bytes(node, &proposal->bytes, 1);
         outcome.code = 0;
     }
     if (proposal->fate == FAKE_UNKNOWN || proposal->fate == FAKE_UNKNOWN_APPLIED) {

@@ -66,6 +66,8 @@ void fake_node_free(struct node *node); /* what has no outcome gets ERR_NOT_LEAD
 
 /* Apply a command, as if another node had proposed it. */
 struct result fake_node_apply(struct node *node, const struct command *command);
+/* Several in one batch. */
+void fake_node_batch(struct node *node, const struct command *commands, uint32_t count);
 /* A lease of `lease_ms`, asked for now, good from Raft index `index` on. */
 void fake_node_renew(struct node *node, uint32_t lease_ms, uint64_t index);
 void fake_node_lead(struct node *node, bool leads, uint64_t term);

@@ -235,6 +235,25 @@ static void test_stop(void **state)
     assert_ended(id, RUN_CANCELLED, "stopped");
 }
 
+/* The event that says so has left the log within the batch that brought it. */
+static void test_stop_unseen(void **state)
+{
+    (void)state;
+    uint64_t id = started();
+    struct command keep = {.type = COMMAND_SETTING_SET,
+                           .setting_set = {text_of("events_max_count"), 100}};
+    assert_int_equal(fake_node_apply(node, &keep).code, 0);
+    struct command batch[121] = {
+        {.type = COMMAND_RUN_STOP, .run_stop = {id, RUN_STOP_CANCEL}}};
+    for (size_t i = 1; i < 121; i++) {
+        batch[i] = (struct command){.type = COMMAND_MEMBER_DRAIN,
+                                    .member_drain = {OTHER, i % 2 == 1}};
+    }
+    fake_node_batch(node, batch, 121);
+    pass(1);
+    assert_true(fake_driver_run(&fake, id)->stopped);
+}
+
 static void test_stop_before_start(void **state)
 {
     (void)state;
@@ -606,6 +625,7 @@ int main(void)
         TEST(test_shorter_lease_of_run),
         TEST(test_other_node),
         TEST(test_stop),
+        TEST(test_stop_unseen),
         TEST(test_stop_before_start),
         TEST(test_lost_is_killed),
         TEST(test_removed_node),
