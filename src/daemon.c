@@ -235,13 +235,31 @@ static int runner_part_start(struct daemon *daemon, struct err *err)
     struct exec_options exec = {
         .data_dir = config->node_data_dir,
         .node = status.id,
+        .log_bytes = config->runs_log_bytes,
+        .keep =
+            {
+                .bytes = config->runs_keep_bytes,
+                .age_ms = (uint64_t)config->runs_keep_age / MS_NS,
+                .count = config->runs_keep_count,
+            },
     };
     struct runner_options options = {
         .clock = daemon->clock,
         .node = daemon->node,
         .modules = {(const char *const *)config->modules.items, config->modules.count},
+        .limits =
+            {
+                .memory_bytes = config->runs_memory_bytes,
+                .cpu_percent = (uint32_t)config->runs_cpu_percent,
+                .cpu_seconds = (uint32_t)config->runs_cpu_seconds,
+                .files_count = (uint32_t)config->runs_files,
+                .processes_count = (uint32_t)config->runs_processes,
+            },
     };
-    int rv = exec_new(&options.driver, &daemon->loop, &exec, err);
+    int rv = config_user(config, &options.uid, &options.gid, err);
+    if (rv == 0) {
+        rv = exec_new(&options.driver, &daemon->loop, &exec, err);
+    }
     if (rv == 0) {
         daemon->runner = runner_new(&options);
     }

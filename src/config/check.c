@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -338,6 +339,32 @@ int config_tokens(const struct config *config, struct token tokens[TOKENS_MAX],
             }
         }
     }
+    return 0;
+}
+
+int config_user(const struct config *config, uint32_t *uid, uint32_t *gid,
+                struct err *err)
+{
+    *uid = 0;
+    *gid = 0;
+    if (config->runs_user[0] == '\0') {
+        return 0;
+    }
+    const struct passwd *user = getpwnam(config->runs_user);
+    if (user == NULL) {
+        return bad(config, "runs.user", err, "there is no user '%s' on this machine",
+                   config->runs_user);
+    }
+    if (user->pw_uid == 0 || user->pw_gid == 0) {
+        return bad(config, "runs.user", err, "'%s' is root, or of its group",
+                   config->runs_user);
+    }
+    if (geteuid() != 0) {
+        return bad(config, "runs.user", err,
+                   "only a node that is root can run modules as somebody else");
+    }
+    *uid = user->pw_uid;
+    *gid = user->pw_gid;
     return 0;
 }
 

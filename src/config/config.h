@@ -65,6 +65,12 @@ const char *config_origin(const struct config *config, const char *path);
 int config_tokens(const struct config *config, struct token tokens[TOKENS_MAX],
                   size_t *count, struct err *err);
 
+/* Who modules run as: runs.user, or 0 and 0 if it is not set. Asked at the start of a
+ * node, for it is this process and this machine that must be able to. ERR_INVALID with
+ * file, key and why not. */
+int config_user(const struct config *config, uint32_t *uid, uint32_t *gid,
+                struct err *err);
+
 /* Give a text member another value; copies it. */
 void config_replace(char **member, const char *value);
 

@@ -21,6 +21,8 @@ struct runner {
     struct node *node;
     struct driver *driver;
     struct path_folders modules;
+    uint32_t uid, gid;
+    struct driver_limits limits;
     struct local_runs runs;
     uint64_t self; /* id of this node, as of the last look */
     bool ready;    /* the driver has told of all there was */

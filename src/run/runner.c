@@ -350,6 +350,9 @@ struct runner *runner_new(const struct runner_options *options)
     runner->node = options->node;
     runner->driver = options->driver;
     runner->modules = options->modules;
+    runner->uid = options->uid;
+    runner->gid = options->gid;
+    runner->limits = options->limits;
     runner->turn = (struct clock_task){.run = runner_turn, .owner = runner};
     runner->timer = (struct clock_timer){.fire = runner_timer, .owner = runner};
     runner->events = (struct fsm_watch){.changed = runner_changed, .owner = runner};

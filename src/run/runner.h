@@ -9,6 +9,7 @@
 #define RUN_RUNNER_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/path.h"
 #include "exec/driver.h"
@@ -23,6 +24,8 @@ struct runner_options {
     struct node *node;
     struct driver *driver;
     struct path_folders modules; /* that modules must lie in; none: anywhere */
+    uint32_t uid, gid;           /* whom they run as; 0 as the node does */
+    struct driver_limits limits; /* of each run */
 };
 struct runner *runner_new(const struct runner_options *options);
 

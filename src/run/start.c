@@ -81,6 +81,9 @@ static void start_now(struct runner *runner, struct local_run *local,
         .grace_ms = run->grace_ms,
         .tries = run->tries > 0 && !start_inspects(run) ? run->tries : 1,
         .time_limit_ms = registry_setting(registry, SETTING_RUN_TIME_LIMIT),
+        .uid = runner->uid,
+        .gid = runner->gid,
+        .limits = runner->limits,
     };
     log_info("run %" PRIu64 " of task %s begins", run->id, run->task);
     local->driven = true;

@@ -124,6 +124,8 @@ static void fake_start(struct driver *driver, const struct driver_spec *spec)
     run->deadline_ms = spec->deadline_ms;
     run->inspect = spec->inspect;
     run->tries = spec->tries;
+    run->uid = spec->uid;
+    run->limits = spec->limits;
     snprintf(run->module, sizeof run->module, "%s", spec->module);
     snprintf(run->input, sizeof run->input, "%s", spec->input);
     if (fake->begin) {

@@ -30,6 +30,8 @@ struct fake_run {
     bool forgotten;
     bool inspect;
     uint32_t tries;
+    uint32_t uid;
+    struct driver_limits limits;
     char module[64];
     char input[256];
     /* what the runner is still to be told */

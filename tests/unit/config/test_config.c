@@ -339,6 +339,38 @@ static void names_and_folders_are_judged(void **state)
             "a.json: modules: folder 2 must be the path of one");
 }
 
+/* It is this machine that has to know the user, so `validate` elsewhere says nothing.
+ */
+static void user_of_runs_is_no_root(void **state)
+{
+    (void)state;
+    struct config config;
+    struct err err;
+    uint32_t uid = 1;
+    uint32_t gid = 1;
+    config_init(&config);
+    assert_int_equal(config_check(&config, &err), 0);
+    assert_int_equal(config_user(&config, &uid, &gid, &err), 0);
+    assert_int_equal(uid + gid, 0);
+    config_replace(&config.runs_user, "no such user");
+    assert_int_equal(config_user(&config, &uid, &gid, &err), ERR_INVALID);
+    assert_string_equal(err.text,
+                        "runs.user: there is no user 'no such user' on this machine");
+    config_replace(&config.runs_user, "root");
+    assert_int_equal(config_user(&config, &uid, &gid, &err), ERR_INVALID);
+    assert_string_equal(err.text, "runs.user: 'root' is root, or of its group");
+    config_replace(&config.runs_user, "nobody");
+    int rv = config_user(&config, &uid, &gid, &err);
+    if (geteuid() == 0) {
+        assert_int_equal(rv, 0);
+        assert_true(uid > 0 && gid > 0);
+    } else {
+        assert_string_equal(err.text, "runs.user: only a node that is root can run "
+                                      "modules as somebody else");
+    }
+    config_close(&config);
+}
+
 static void count_line(void *ctx, const char *text)
 {
     size_t *count = ctx;
@@ -372,6 +404,7 @@ int main(void)
         cmocka_unit_test(an_address_that_is_none_is_refused),
         cmocka_unit_test(the_heartbeat_is_at_most_a_third_of_the_timeout),
         cmocka_unit_test(names_and_folders_are_judged),
+        cmocka_unit_test(user_of_runs_is_no_root),
         cmocka_unit_test(every_setting_is_described),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -37,7 +37,14 @@ static struct path_folders modules; /* none */
 static void begin_node(void)
 {
     struct runner_options options = {
-        .clock = clock_, .node = node, .driver = &fake.driver, .modules = modules};
+        .clock = clock_,
+        .node = node,
+        .driver = &fake.driver,
+        .modules = modules,
+        .uid = 65534,
+        .gid = 65534,
+        .limits = {.memory_bytes = 1000, .files_count = 7},
+    };
     runner = runner_new(&options);
     pass(1);
 }
@@ -132,6 +139,9 @@ static void test_whole_life(void **state)
     assert_int_equal(run->deadline_ms, node->lease.until_ms);
     assert_int_equal(run->tries, 2);
     assert_false(run->inspect);
+    assert_int_equal(run->uid, 65534);
+    assert_int_equal(run->limits.memory_bytes, 1000);
+    assert_int_equal(run->limits.files_count, 7);
     assert_string_equal(run->module, "./m");
     assert_string_equal(run->input, "{\"catalog_services\":{},\"consul_kv\":{},"
                                     "\"services\":[],\"task\":\"web\","
