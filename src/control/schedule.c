@@ -36,7 +36,8 @@
 #include "text/zone_file.h"
 
 #define TURN_FIRES  64    /* proposals of a turn: each reads a cron line, some 10 µs */
-#define TURN_READS  512   /* tasks, or events, that it looks at */
+#define TURN_READS  512   /* tasks, or events, that it looks at; of long texts fewer: */
+#define READ_BYTES  2048  /* so much of a text counts as one more */
 #define LATE_MS     30000 /* a tick that is seen later was missed */
 #define LOOK_MS     1000  /* at least so often: the wall clock may have jumped */
 #define PATIENCE_MS 100   /* until a full queue is tried again */
@@ -143,6 +144,7 @@ static bool timetable_load(struct schedule *schedule, const struct task *task,
                            struct timetable *table)
 {
     char *line = task_view_cron(task->text, task->text_len);
+    schedule->reads += task->text_len / READ_BYTES;
     if (line == NULL) {
         return false;
     }

@@ -527,6 +527,41 @@ static void ten_thousand_schedules_keep_turns_short(void **state)
     bench_free(control);
 }
 
+/* A turn that reads texts of a mebibyte reads few of them. */
+static void long_texts_keep_turns_short(void **state)
+{
+    (void)state;
+    enum { TASKS = 20, TEXT = 900000 };
+    struct control *control = bench_new();
+    char *text = mem_alloc(TEXT + 1);
+    memset(text, 'x', TEXT);
+    text[TEXT] = '\0';
+    for (int i = 0; i < TASKS; i++) {
+        char *body = mem_printf("{\"name\":\"t%d\",\"module\":\"./m\",\"condition\":{"
+                                "\"schedule\":{\"cron\":\"@daily\"}},"
+                                "\"description\":\"%s\"}",
+                                i, text);
+        struct task_json json;
+        assert_int_equal(task_json_create_bare(body, strlen(body),
+                                               &task_defaults_standard, &json, NULL),
+                         0);
+        static const struct task_match any = {0};
+        assert_int_equal(
+            registry_task_put(control->registry, &somebody, &json.draft, false, &any),
+            0);
+        task_json_close(&json);
+        mem_free(body);
+    }
+    mem_free(text);
+    control->due_ms = 0;
+    while (control->due_ms <= control->now_ms) {
+        assert_true(look(control) <= 2);
+        decide(control);
+    }
+    assert_int_equal(control->total, TASKS);
+    bench_free(control);
+}
+
 static void a_full_queue_is_tried_again(void **state)
 {
     (void)state;
@@ -601,6 +636,7 @@ int main(void)
         cmocka_unit_test(a_tick_during_a_run_is_skipped),
         cmocka_unit_test(jitter_spreads_and_never_doubles),
         cmocka_unit_test(ten_thousand_schedules_keep_turns_short),
+        cmocka_unit_test(long_texts_keep_turns_short),
         cmocka_unit_test(a_full_queue_is_tried_again),
         cmocka_unit_test(events_that_fell_out_of_the_log_are_made_up_for),
         cmocka_unit_test(a_zone_that_is_not_known_here_does_not_fire),
