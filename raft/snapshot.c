@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Records in a fixed order: head, settings, members by id, tasks by creation, events by
  * number, keys as they came, runs by number, due marks and next fires by the creation
- * of their tasks, the zone, end. Each is checked by itself; the end says how many there were. */
+ * of their tasks, the zone, end. Each is checked by itself; the end says how many there
+ * were. */
 #include "raft/snapshot.h"
 
 #include <assert.h>
@@ -312,8 +313,8 @@ static bool encode_end(struct snapshot_encoder *encoder, struct buf *out)
 
 static bool (*const encoder_steps[])(struct snapshot_encoder *encoder,
                                      struct buf *out) = {
-    encode_head, encode_setting, encode_member, encode_task, encode_event,
-    encode_key, encode_run, encode_due, encode_fire, encode_zone, encode_end,
+    encode_head, encode_setting, encode_member, encode_task, encode_event, encode_key,
+    encode_run,  encode_due,     encode_fire,   encode_zone, encode_end,
 };
 
 bool snapshot_encoder_next(struct snapshot_encoder *encoder, struct buf *out)

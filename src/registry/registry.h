@@ -56,8 +56,8 @@ struct digest registry_digest(const struct registry *registry);
 const struct event_log *registry_events(const struct registry *registry);
 
 uint64_t registry_setting(const struct registry *registry, enum setting setting);
-/* The time zone of schedules that name none, terminated: the one setting that is a text,
- * schedule_zone. Apply never looks it up. Borrowed until the registry changes. */
+/* The time zone of schedules that name none, terminated: the one setting that is a
+ * text, schedule_zone. Apply never looks it up. Borrowed until the registry changes. */
 const char *registry_zone(const struct registry *registry);
 #define REGISTRY_ZONE_NAME    "schedule_zone"
 #define REGISTRY_ZONE_DEFAULT "UTC"

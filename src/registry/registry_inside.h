@@ -15,8 +15,8 @@ struct registry {
     struct event_log events;
     struct key_table keys;
     struct run_table runs;
-    struct moment_table due;   /* on the replicated clock */
-    struct moment_table fires; /* Unix milliseconds */
+    struct moment_table due;      /* on the replicated clock */
+    struct moment_table fires;    /* Unix milliseconds */
     char zone[ZONE_NAME_MAX + 1]; /* of schedules without one */
     uint64_t clock_ms;
     uint32_t level;

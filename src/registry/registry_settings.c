@@ -102,7 +102,7 @@ int registry_settings_set(struct registry *registry, const struct change *change
     return refused;
 }
 
-/* --- the zone ---------------------------------------------------------------------- */
+/* --- the zone ----------------------------------------------------------------- */
 
 const char *registry_zone(const struct registry *registry)
 {
