@@ -33,6 +33,9 @@ static void call_request_ended(void *memory)
     if (call->fresh != NULL) {
         fresh_forget(call);
     }
+    if (call->hold != NULL) {
+        call->hold->forget(call);
+    }
     *call->slot = call->next;
     if (call->next != NULL) {
         call->next->slot = call->slot;
@@ -374,6 +377,8 @@ void call_give_up_all(struct api *api)
             call_give_up(call, "this node stops");
         } else if (call->fresh != NULL) {
             fresh_give_up(call, "this node stops");
+        } else if (call->hold != NULL && call_open(call)) {
+            call->hold->give_up(call, "this node stops");
         }
     }
 }

@@ -21,6 +21,7 @@
 
 struct api;
 struct call;
+struct call_hold;
 struct fresh;
 struct page;
 struct route;
@@ -44,6 +45,14 @@ struct call_key {
 
 typedef void (*call_outcome_cb)(struct call *call, const struct result *result);
 
+/* How to end what a call waits for beside a proposal: a run, or a piece of a log. */
+struct call_hold {
+    /* Its request has ended: it waits no more. */
+    void (*forget)(struct call *call);
+    /* Its client, who still waits, is to be answered now. */
+    void (*give_up)(struct call *call, const char *why);
+};
+
 struct call {
     uint32_t refs;
     struct api *api; /* valid while `req` is there */
@@ -57,6 +66,7 @@ struct call {
     bool head;         /* HEAD: headers only */
     bool sized;        /* the request says how long its body is */
     bool answered;     /* an answer is on its way */
+    bool run_failed;   /* 500 is no bug of ours, but CTS's word for a run */
     bool pending;      /* its proposal has no outcome yet */
     uint32_t level;    /* feature level that its command needs */
     char request_id[LIMIT_REQUEST_ID_BYTES + 1];
@@ -68,11 +78,14 @@ struct call {
     size_t param_count;
     struct task_match match; /* what its task must be like: api/terms.h */
     bool merges;             /* its body is a merge patch */
+    bool unkeyed;            /* its next proposal is a question: not under its key */
     struct call_key key;
     call_outcome_cb decided;
     void *arg;           /* of the handler, in the request's pool, or NULL */
     struct page *page;   /* api/page.c: what part of a list is asked for, or NULL */
     struct fresh *fresh; /* api/fresh.c: waits before its handler runs, else NULL */
+    const struct call_hold *hold; /* it waits for something else; NULL: not */
+    void *held;                   /* by whom */
     /* Until the outcome, then until the client has taken the answer. */
     struct clock_timer timer;
 };

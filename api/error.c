@@ -2,6 +2,7 @@
 #include "api/error.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "api/reply.h"
 #include "api/server_internal.h"
@@ -91,6 +92,20 @@ static void error_precondition(struct call *call, uint64_t revision, const char 
     }
 }
 
+void error_task_live(struct call *call, const struct result *result, const char *name)
+{
+    const char *code = err_code_name(ERR_CONFLICT);
+    const struct task *task =
+        registry_task(node_registry(call->api->node), name, strlen(name));
+    if (task != NULL && task->deleting) {
+        reply_error(call, 409, code,
+                    "task '%s' is being deleted, once its run has ended", name);
+    } else {
+        reply_error(call, 409, code, "task '%s' has a live run: %" PRIu64, name,
+                    result->run);
+    }
+}
+
 void error_result(struct call *call, const struct result *result, const char *name)
 {
     if (result->code == ERR_EXISTS) {
@@ -99,9 +114,8 @@ void error_result(struct call *call, const struct result *result, const char *na
         error_no_task(call, name);
     } else if (result->code == ERR_PRECONDITION) {
         error_precondition(call, result->revision, name);
-    } else if (result->code == ERR_CONFLICT && result->revision != 0) {
-        reply_error(call, 409, err_code_name(ERR_CONFLICT),
-                    "task '%s' is being deleted, once its run has ended", name);
+    } else if (result->code == ERR_CONFLICT) {
+        error_task_live(call, result, name);
     } else if (result->code == ERR_KEY_REUSED) {
         reply_error(
             call, 422, err_code_name(ERR_KEY_REUSED),

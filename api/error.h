@@ -14,6 +14,10 @@ void error_reply(struct call *call, const struct err *err);
  * CTS's words. */
 void error_result(struct call *call, const struct result *result, const char *name);
 
+/* 409: the task of this name is being deleted, or else has the live run that `result`
+ * names; what error_result() answers to a conflict. */
+void error_task_live(struct call *call, const struct result *result, const char *name);
+
 void error_task_exists(struct call *call, const char *name); /* 400, as in CTS */
 void error_no_task(struct call *call, const char *name);     /* 404 */
 

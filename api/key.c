@@ -61,7 +61,7 @@ static bool key_under_way(struct call *const *bucket, const struct call *call)
 bool key_begin(struct call *call, struct command *command)
 {
     const char *text = call->key.text;
-    if (text == NULL) {
+    if (text == NULL || call->unkeyed) {
         return true;
     }
     struct call **bucket = key_bucket(call->api, text);

@@ -78,9 +78,14 @@ static const struct header headers[] = {
     [REPLY_LEADER] = HEADER("X-Muster-Leader", "x-muster-leader"),
     [REPLY_LEADER_ADDRESS] =
         HEADER("X-Muster-Leader-Address", "x-muster-leader-address"),
+    [REPLY_LOCATION] = HEADER("Location", "location"),
+    [REPLY_LOG_ENDED] = HEADER("X-Muster-Log-Ended", "x-muster-log-ended"),
+    [REPLY_LOG_FROM] = HEADER("X-Muster-Log-From", "x-muster-log-from"),
+    [REPLY_LOG_NEXT] = HEADER("X-Muster-Log-Next", "x-muster-log-next"),
     [REPLY_NOT_LEADER] = HEADER("X-Muster-Not-Leader", "x-muster-not-leader"),
     [REPLY_REPLAYED] = HEADER("Idempotency-Replayed", "idempotency-replayed"),
     [REPLY_RETRY_AFTER] = HEADER("Retry-After", "retry-after"),
+    [REPLY_WARNING] = HEADER("X-Muster-Warning", "x-muster-warning"),
 };
 
 /* What answers have of themselves. */
@@ -166,10 +171,10 @@ static void put_headers(struct api *api, h2o_req_t *req, const char *id,
 }
 
 /* A bug of ours is an error; what a client waits for in vain is a warning. */
-static enum log_level status_level(int status)
+static enum log_level status_level(const struct call *call, int status)
 {
     if (status == 500) {
-        return LOG_LEVEL_ERROR;
+        return call->run_failed ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR;
     }
     return status > 501 ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG;
 }
@@ -177,7 +182,7 @@ static enum log_level status_level(int status)
 static void reply_log(const struct call *call, int status, size_t bytes)
 {
     const h2o_req_t *req = call->req;
-    enum log_level level = status_level(status);
+    enum log_level level = status_level(call, status);
     bool health = call->segment_count > 0 && strcmp(call->segments[0], "health") == 0;
     if (level < log_get_level() || health) {
         return;
@@ -235,6 +240,9 @@ static void put_type(h2o_req_t *req, enum reply_type type)
         return;
     case REPLY_TYPE_LINES:
         put_live_type(req, H2O_STRLIT("application/x-ndjson"));
+        return;
+    case REPLY_TYPE_TEXT:
+        put_live_type(req, H2O_STRLIT("text/plain; charset=utf-8"));
         return;
     }
 }

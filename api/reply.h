@@ -13,9 +13,14 @@ enum reply_name {
     REPLY_ETAG,
     REPLY_LEADER,
     REPLY_LEADER_ADDRESS,
+    REPLY_LOCATION,
+    REPLY_LOG_ENDED,
+    REPLY_LOG_FROM,
+    REPLY_LOG_NEXT,
     REPLY_NOT_LEADER,
     REPLY_REPLAYED,
     REPLY_RETRY_AFTER,
+    REPLY_WARNING,
 };
 
 /* Set before the answer is sent. `value` is copied. */
@@ -44,7 +49,8 @@ enum reply_type {
     REPLY_TYPE_JSON,
     REPLY_TYPE_BYTES,
     REPLY_TYPE_EVENTS,
-    REPLY_TYPE_LINES
+    REPLY_TYPE_LINES,
+    REPLY_TYPE_TEXT
 };
 void reply_begin(struct call *call, int status, size_t bytes, enum reply_type type);
 

@@ -120,7 +120,8 @@ static const struct {
 
 static bool write_promises_kept(struct call *call)
 {
-    bool tasks = call->route->access == ACCESS_WRITE;
+    bool tasks =
+        call->route->access == ACCESS_WRITE || call->route->handler == task_run;
     for (size_t i = 0; !tasks && i < sizeof write_promises / sizeof *write_promises;
          i++) {
         if (call_header(call, write_promises[i].header).len > 0) {
@@ -156,7 +157,8 @@ static bool leader_is_here(const struct call *call)
 static bool body_sized(struct call *call)
 {
     enum method method = call->route->method;
-    if (call->sized || method == METHOD_GET || method == METHOD_DELETE) {
+    if (call->sized || method == METHOD_GET || method == METHOD_DELETE ||
+        call->route->access == ACCESS_RUN) { /* these need no body */
         return true;
     }
     call->req->http1_is_persistent = 0;

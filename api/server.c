@@ -29,10 +29,12 @@
 #include "api/call.h"
 #include "api/muster/events.h"
 #include "api/fresh.h"
+#include "api/log_fetch.h"
 #include "api/page.h"
 #include "api/refusal.h"
 #include "api/reply.h"
 #include "api/router.h"
+#include "api/run_log.h"
 #include "api/server_internal.h"
 #include "api/stream.h"
 #include "base/log.h"
@@ -324,6 +326,7 @@ int api_serve(struct api *api, struct node *node, struct err *err)
                        uv_strerror(rv));
     }
     event_streams_start(api);
+    log_fetch_serve(api);
     return 0;
 }
 
@@ -380,6 +383,7 @@ int api_start(struct api **out, const struct api_options *options, struct err *e
     api->options = *options;
     api->version = mem_strdup(options->version);
     api->cluster_name = mem_strdup(options->cluster_name);
+    api->runs = options->runs != NULL ? mem_strdup(options->runs) : NULL;
     api->hosts = copy_list(options->hosts, options->host_count);
     api->proxies = copy_list(options->trusted_proxies, options->trusted_proxy_count);
     api->modules = copy_list(options->modules, options->module_count);
@@ -436,6 +440,7 @@ static void api_freed(uv_handle_t *handle)
     mem_free(api->proxies);
     mem_free(api->version);
     mem_free(api->cluster_name);
+    mem_free(api->runs);
     mem_free(api);
     if (stopped != NULL) {
         stopped(owner);
@@ -496,10 +501,12 @@ void api_stop(struct api *api, uint64_t drain_ms, void (*stopped)(void *owner),
     api->stopped_owner = owner;
     if (api->awaits != NULL) { /* it listens */
         api_accept_rest(api);
+        log_fetch_stop(api);
     }
     api_end_connections(api);
     refusal_stop(api);
     event_streams_stop(api);
+    run_logs_stop(api);
     fresh_stop(api);
     page_stop(api);
     if (api->connections != NULL) {

@@ -37,6 +37,11 @@ struct api_options {
     size_t module_count;
     const struct token *tokens; /* none: everybody may do everything */
     size_t token_count;
+    const char *runs; /* the folder that this node's runs are in; NULL: it has none */
+    /* Who is to carry out a run that is placed now: a member's id. ERR_CONFLICT, nobody
+     * can: why. NULL: this build places none. */
+    int (*place)(void *owner, uint64_t *node_id, struct err *err);
+    void *place_owner;
 };
 
 /* Bind; nothing is accepted yet. Strings are copied. ERR_INVALID: no such address;

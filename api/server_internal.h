@@ -8,6 +8,7 @@
 #include "api/page.h"
 #include "api/server.h"
 #include "base/limits.h"
+#include "raft/request.h"
 
 #define API_KEY_BUCKETS 256
 
@@ -16,6 +17,7 @@ struct call;
 struct connection;
 struct event_stream;
 struct lingering;
+struct log_view;
 struct stream;
 struct work;
 
@@ -29,6 +31,7 @@ struct api {
     char address[LIMIT_ADDRESS_BYTES];
     char *version;
     char *cluster_name;
+    char *runs; /* folder of this node's runs, or NULL */
     char **hosts;
     char **proxies;
     char **modules;
@@ -50,6 +53,9 @@ struct api {
     struct event_stream *event_streams; /* api/muster/event_stream.c */
     size_t event_stream_count;
     struct fsm_watch feed;
+    struct request_handler log_answers; /* api/log_fetch.c */
+    struct log_view *log_views;
+    size_t log_view_count; /* api/muster/run_log_get.c */
     struct page_room pages;
     struct await_room *awaits; /* api/await.c; NULL: it serves no node yet */
     uint64_t health_asked_ms;  /* for a balancer, when last; 0: never */

@@ -133,6 +133,8 @@ static enum reply_type stream_type(const struct stream *stream)
         return REPLY_TYPE_EVENTS;
     case STREAM_LINES:
         return REPLY_TYPE_LINES;
+    case STREAM_TEXT:
+        return REPLY_TYPE_TEXT;
     }
     return REPLY_TYPE_NONE;
 }
@@ -157,12 +159,16 @@ static void stream_beat(struct clock_timer *timer)
     stream_wake(&stream->source);
 }
 
-/* Until it is woken: the timer that waited for the client beats now. */
+/* Until it is woken: the timer that waited for the client beats now, if at all. */
 static void stream_rest(struct stream *stream)
 {
     struct call *call = stream->call;
     buf_close(&stream->out); /* there may be many, for hours */
     buf_init(&stream->out);
+    if (stream->source.beat == NULL) {
+        clock_timer_stop(call->api->options.clock, &call->timer);
+        return;
+    }
     call->timer.fire = stream_beat;
     call->timer.owner = stream;
     clock_timer_start(call->api->options.clock, &call->timer, stream->beat_ms);
@@ -187,8 +193,9 @@ static void stream_turn(struct stream *stream)
 {
     struct call *call = stream->call;
     stream_fill(stream);
-    if (stream->out.len == 0 && stream->resting && !stream->begun) {
-        buf_printf(&stream->out, "%s", stream->source.beat); /* the head is to go out */
+    bool head_waits = stream->resting && !stream->begun;
+    if (stream->out.len == 0 && head_waits && stream->source.beat != NULL) {
+        buf_printf(&stream->out, "%s", stream->source.beat); /* it is to go out */
     }
     if (stream->out.len == 0 && stream->resting) {
         stream_rest(stream);

@@ -31,6 +31,7 @@ enum stream_form {
     STREAM_BYTES,  /* the items as they are */
     STREAM_EVENTS, /* likewise, as text/event-stream */
     STREAM_LINES,  /* likewise, as application/x-ndjson */
+    STREAM_TEXT,   /* likewise, as text/plain */
 };
 
 struct stream_source {
@@ -41,7 +42,7 @@ struct stream_source {
     struct buf head;                             /* opens the body; taken over */
     struct map_cursor cursor;
     void *arg;        /* in the request's pool, or for close(), or NULL */
-    const char *beat; /* sent after LIMIT_STREAM_BEAT_MS of rest; needed for that */
+    const char *beat; /* sent after LIMIT_STREAM_BEAT_MS of rest; NULL: nothing is */
     struct api *api;  /* set by stream_start() */
 };
 

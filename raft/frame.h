@@ -55,6 +55,11 @@ enum frame_kind {
     FRAME_LEASE_ASK = 100,
     FRAME_LEASE_GRANT = 101,
     FRAME_LEASE_END = 103, /* the last number that is kept for it */
+
+    /* raft/request_wire.c: small questions */
+    FRAME_REQUEST = 104,
+    FRAME_ANSWER = 105,
+    FRAME_REQUEST_END = 107, /* the last number that is kept for it */
 };
 
 #endif

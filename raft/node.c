@@ -244,6 +244,7 @@ static void node_link_hello(void *owner, const struct hello *hello)
 {
     struct node *node = owner;
     forward_met(node, hello->node_id, hello->session);
+    request_met(node, hello->node_id, hello->session);
     node_meet_receiver(node, hello);
     node_meet_digests(node, hello->node_id, hello->session);
     if (!keeper_hello(node, hello)) {
@@ -267,6 +268,9 @@ static void node_link_hello(void *owner, const struct hello *hello)
 static int node_member_frame(struct node *node, uint64_t from, const uint8_t *data,
                              size_t len, struct err *err)
 {
+    if (data[0] > FRAME_LEASE_END) {
+        return request_frame(node, from, data, len, err);
+    }
     if (data[0] >= FRAME_LEASE_ASK) {
         return lease_frame(&node->lease, from, data, len, err);
     }
@@ -314,6 +318,7 @@ static void node_link_down(void *owner, uint64_t node_id, bool refused)
     struct node *node = owner;
     acquaintances_down(&node->others, node_id, refused);
     forward_met(node, node_id, 0);
+    request_met(node, node_id, 0);
     switch (node->phase) {
     case NODE_PHASE_FORMING:
         forming_down(node->forming, node_id, refused);
@@ -623,6 +628,7 @@ static struct node *node_new(const struct node_options *options)
     node_copy_options(node, options);
     acquaintances_init(&node->others);
     forward_start(node);
+    request_start(node);
     node->session = clock_random(options->clock);
     node->turn = (struct clock_task){.run = node_turn, .owner = node};
     node->patience = (struct clock_timer){.fire = node_patience_over, .owner = node};
@@ -691,6 +697,7 @@ static void node_quieten(struct node *node)
 {
     propose_set_state(node->propose, PROPOSE_CLOSED, node->engine);
     forward_stop(node);
+    request_stop(node);
     clock_timer_stop(node->options.clock, &node->applier.more);
     clock_timer_stop(node->options.clock, &node->patience);
     if (node->engine != NULL) {
@@ -768,6 +775,7 @@ void node_stop(struct node *node, void (*stopped)(void *owner), void *owner)
     clock_defer_cancel(node->options.clock, &node->turn);
     retire_stop(node);
     forward_stop(node);
+    request_stop(node);
     propose_stop(node->propose);
     if (!quiet) {
         node_quieten(node);

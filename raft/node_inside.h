@@ -16,6 +16,7 @@
 #include "raft/membership.h"
 #include "raft/node.h"
 #include "raft/read_index.h"
+#include "raft/request_inside.h"
 #include "raft/store/store.h"
 #include "raft/transfer.h"
 #include "raft/roster.h"
@@ -117,6 +118,7 @@ struct node {
     struct keeper keeper;
     uint32_t level; /* the highest feature level it knows */
     struct forward forward;
+    struct requests requests; /* raft/request.c */
     struct retire retire;
     bool leaderless;             /* nobody leads, as far as it knows */
     struct clock_timer patience; /* ... since so lately that writes wait for one */

@@ -133,6 +133,13 @@ static uint32_t daemon_connections(const struct config *config)
     return (uint32_t)wanted;
 }
 
+/* Who carries out a run that a client asks for. */
+static int daemon_place(void *owner, uint64_t *node_id, struct err *err)
+{
+    const struct daemon *daemon = owner;
+    return control_place_now(daemon->node, node_id, err);
+}
+
 static int api_part_start(struct daemon *daemon, struct err *err)
 {
     const struct config *config = daemon->config;
@@ -141,9 +148,13 @@ static int api_part_start(struct daemon *daemon, struct err *err)
     if (config_tokens(config, tokens, &token_count, err) != 0) {
         return (int)err->code;
     }
+    char *runs = mem_printf("%s/runs", config->node_data_dir);
     struct api_options options = {
         .loop = &daemon->loop,
         .clock = daemon->clock,
+        .runs = runs,
+        .place = daemon_place,
+        .place_owner = daemon,
         .listen = config->listen_address,
         .version = MUSTER_VERSION,
         .cluster_name = config->cluster_name,
@@ -164,7 +175,9 @@ static int api_part_start(struct daemon *daemon, struct err *err)
         .tokens = tokens,
         .token_count = token_count,
     };
-    return api_start(&daemon->api, &options, err);
+    int rv = api_start(&daemon->api, &options, err);
+    mem_free(runs);
+    return rv;
 }
 
 static void api_gone(void *owner);

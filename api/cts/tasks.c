@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* /tasks as Consul-Terraform-Sync has it (spec/cts.md 1.6–1.9, 13). */
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #include "api/cts/admit.h"
+#include "api/cts/tasks.h"
 #include "api/error.h"
 #include "api/key.h"
 #include "api/page.h"
@@ -17,24 +19,44 @@
 #include "json/jsontext.h"
 #include "json/task_json.h"
 #include "raft/fingerprint.h"
+#include "text/jsonpiece.h"
 #include "text/quote.h"
 
 #define REPLY_TASK_BYTES 1024 /* most tasks fit, with what stands around them */
 
-enum run_mode { MODE_NONE, MODE_NOW, MODE_INSPECT };
-
-/* Runs do not exist in this build: said only after everything else was judged. */
+/* Said only after everything else was judged. */
 static void reply_no_runs(struct call *call, enum run_mode mode)
 {
     reply_error(
-        call, 501, "unsupported",
-        "run=%s is not supported by this version of muster: it keeps and "
-        "replicates tasks and does not run them. Send the request without 'run'",
+        call, 501, err_code_name(ERR_UNSUPPORTED),
+        "run=%s goes with POST and with PATCH {\"enabled\":true} only: send the "
+        "request without 'run', and then POST /v1/tasks/:name/run",
         mode == MODE_NOW ? "now" : "inspect");
 }
 
-/* {"request_id":U,"task":T} */
-static void reply_task(struct call *call, int status, const struct task *task)
+/* What of the task this build does not do (spec/muster.md 4). */
+static void warn_of(struct call *call, const struct task *task)
+{
+    static const char *const unwatched[] = {"services", "catalog_services",
+                                            "consul_kv"};
+    char text[128];
+    size_t condition_len = 0;
+    size_t len = 0;
+    const char *condition =
+        jsonpiece_member(task->text, task->text_len, "condition", &condition_len);
+    for (size_t i = 0; condition != NULL && i < sizeof unwatched / sizeof *unwatched;
+         i++) {
+        if (jsonpiece_member(condition, condition_len, unwatched[i], &len) != NULL) {
+            snprintf(text, sizeof text,
+                     "this version does not watch '%s': the task runs when it is asked "
+                     "to",
+                     unwatched[i]);
+            reply_header(call, REPLY_WARNING, text);
+        }
+    }
+}
+
+void cts_reply_task(struct call *call, int status, const struct task *task)
 {
     struct buf body;
     buf_init(&body);
@@ -45,6 +67,7 @@ static void reply_task(struct call *call, int status, const struct task *task)
         buf_put_literal(&body, ",\"task\":");
         task_json_put(&body, task);
         reply_etag(call, task->revision);
+        warn_of(call, task);
     }
     buf_put_u8(&body, '}');
     reply_json(call, status, &body);
@@ -114,7 +137,7 @@ void cts_task_get(struct call *call)
         reply_empty(call, 304);
         return;
     }
-    reply_task(call, 200, task);
+    cts_reply_task(call, 200, task);
 }
 
 /* --- bodies
@@ -293,13 +316,12 @@ static void task_created(struct call *call, const struct result *result)
         return;
     }
     /* gone or changed already by a later command of the same batch: as it stands */
-    reply_task(call, 201,
-               registry_task(call_registry(call), call->name, strlen(call->name)));
+    cts_reply_task(call, 201,
+                   registry_task(call_registry(call), call->name, strlen(call->name)));
 }
 
 static void task_create(struct call *call, const struct task_draft *draft)
 {
-    call->name = h2o_strdup(&call->req->pool, draft->name, draft->name_len).base;
     struct command command = {
         .type = COMMAND_TASK_CREATE,
         .task_create =
@@ -327,17 +349,20 @@ static void task_create_parsed(struct task_job *job)
         error_not_leader(call);
         return;
     }
-    if (job->rv == 0 && job->mode == MODE_NONE) {
-        task_create(call, &job->json.draft);
-        return;
-    }
     const char *name = job->json.name;
-    if (registry_task(call_registry(call), name, strlen(name)) != NULL) {
-        error_task_exists(call, name);
-    } else if (job->rv != 0) {
-        error_reply(call, &job->err);
+    call->name = h2o_strdup(&call->req->pool, name, SIZE_MAX).base;
+    const struct task_draft *draft = &job->json.draft;
+    if (job->rv != 0) {
+        bool taken = registry_task(call_registry(call), name, strlen(name)) != NULL;
+        if (taken) {
+            error_task_exists(call, name);
+        } else {
+            error_reply(call, &job->err);
+        }
+    } else if (job->mode == MODE_NONE || (job->mode == MODE_NOW && !draft->enabled)) {
+        task_create(call, draft);
     } else {
-        reply_no_runs(call, job->mode);
+        cts_task_create_run(call, job->mode, draft);
     }
 }
 
@@ -370,8 +395,8 @@ static void task_put_decided(struct call *call, const struct result *result)
         error_result(call, result, call->name);
         return;
     }
-    reply_task(call, result->created ? 201 : 200,
-               registry_task(call_registry(call), call->name, strlen(call->name)));
+    cts_reply_task(call, result->created ? 201 : 200,
+                   registry_task(call_registry(call), call->name, strlen(call->name)));
 }
 
 static void task_put(struct call *call, const struct task_json *json)
@@ -467,39 +492,6 @@ static bool patch_run_mode(struct call *call, enum run_mode *mode)
     return true;
 }
 
-static void task_patched(struct call *call, const struct result *result)
-{
-    call->sequence = result->sequence;
-    if (result->code != 0) {
-        error_result(call, result, call->name);
-        return;
-    }
-    struct buf body;
-    buf_init(&body);
-    buf_printf(&body, "{}");
-    if (result->revision != 0) {
-        reply_etag(call, result->revision);
-    }
-    reply_json(call, 200, &body);
-}
-
-static void task_enable(struct call *call, bool enabled)
-{
-    struct text name = text_of(call->name);
-    struct command command = {
-        .type = COMMAND_TASK_ENABLE,
-        .task_enable = {name, enabled},
-    };
-    if (call->match.condition != TASK_CONDITION_NONE) {
-        command.type = COMMAND_TASK_ENABLE_IF;
-        command.task_enable_if.name = name;
-        command.task_enable_if.enabled = enabled;
-        command.task_enable_if.condition = call->match.condition;
-        command.task_enable_if.revision = call->match.revision;
-    }
-    call_propose(call, &command, task_patched);
-}
-
 static void task_patch_parsed(struct task_job *job)
 {
     struct call *call = job->call;
@@ -507,15 +499,7 @@ static void task_patch_parsed(struct task_job *job)
         error_reply(call, &job->err);
         return;
     }
-    if (job->mode == MODE_NONE) {
-        task_enable(call, job->enabled);
-        return;
-    }
-    if (registry_task(call_registry(call), call->name, strlen(call->name)) == NULL) {
-        error_no_task(call, call->name);
-        return;
-    }
-    reply_no_runs(call, job->mode);
+    cts_task_patch_run(call, job->mode, job->enabled);
 }
 
 static void task_patch_parse(struct task_job *job)
@@ -546,7 +530,7 @@ static void task_merge_missed(struct call *call, const struct result *result)
     const struct task *task =
         registry_task(call_registry(call), call->name, strlen(call->name));
     if (task != NULL && task->deleting) {
-        error_result(call, result, call->name);
+        error_task_live(call, result, call->name);
     } else if (merge->refused && result->revision == merge->base) {
         error_reply(call, &merge->err);
     } else if (++merge->tries < MERGE_TRIES) {
@@ -566,8 +550,9 @@ static void task_merged(struct call *call, const struct result *result)
     } else if (result->code != 0) {
         error_result(call, result, call->name);
     } else {
-        reply_task(call, 200,
-                   registry_task(call_registry(call), call->name, strlen(call->name)));
+        cts_reply_task(
+            call, 200,
+            registry_task(call_registry(call), call->name, strlen(call->name)));
     }
 }
 
@@ -671,7 +656,7 @@ static void task_deleted(struct call *call, const struct result *result)
         error_result(call, result, call->name);
         return;
     }
-    reply_task(call, 202, NULL);
+    cts_reply_task(call, 202, NULL);
 }
 
 void cts_task_delete(struct call *call)

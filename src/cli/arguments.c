@@ -33,6 +33,10 @@ enum {
     OPTION_TYPE,
     OPTION_REVISION,
     OPTION_MERGE,
+    OPTION_WAIT,
+    OPTION_RUN,
+    OPTION_STATE,
+    OPTION_NODE,
     OPTION_FOLLOW = 'f',
 };
 
@@ -71,6 +75,17 @@ static const struct {
       "Only if it still has the revision that `task show` told", 0}},
     {COMMAND_UPDATE,
      {"merge", OPTION_MERGE, NULL, 0, "FILE holds only the fields that change", 0}},
+    {COMMAND_WAIT,
+     {"wait", OPTION_WAIT, NULL, 0, "Until the run has ended; 1 if it failed", 0}},
+    {COMMAND_LOG,
+     {"run", OPTION_RUN, "ID", 0, "Of this run, instead of the task's newest", 0}},
+    {COMMAND_LOG,
+     {"follow", OPTION_FOLLOW, NULL, 0, "Tell what comes, until the run ends", 0}},
+    {COMMAND_RUNS, {"task", OPTION_TASK, "NAME", 0, "Only runs of this task", 0}},
+    {COMMAND_RUNS,
+     {"state", OPTION_STATE, "STATE", 0,
+      "Only those that are pending, running, stopping or ended", 0}},
+    {COMMAND_RUNS, {"node", OPTION_NODE, "NAME", 0, "Only runs on this node", 0}},
     {0, {"help", OPTION_HELP, NULL, 0, "Print this and end", -1}},
 };
 
@@ -166,6 +181,18 @@ static error_t read_option(int key, char *value, struct argp_state *state)
         return 0;
     case OPTION_REVISION:
         return read_revision(reading, value);
+    case OPTION_WAIT:
+        arguments->wait = true;
+        return 0;
+    case OPTION_RUN:
+        arguments->run = value;
+        return 0;
+    case OPTION_STATE:
+        arguments->state = value;
+        return 0;
+    case OPTION_NODE:
+        arguments->node = value;
+        return 0;
     case OPTION_MERGE:
         arguments->merge = true;
         return 0;

@@ -20,6 +20,9 @@ enum command_option {
     COMMAND_FILTER = 4,  /* --after, --limit, --task, --type */
     COMMAND_FOLLOW = 8,  /* --follow */
     COMMAND_UPDATE = 16, /* --if-revision, --merge */
+    COMMAND_WAIT = 32,   /* --wait */
+    COMMAND_LOG = 64,    /* --run, --follow */
+    COMMAND_RUNS = 128,  /* --task, --state, --node */
 };
 
 struct command_arguments {
@@ -35,6 +38,10 @@ struct command_arguments {
     const char *limit;
     const char *task;
     const char *type;
+    bool wait;
+    const char *run;
+    const char *state;
+    const char *node;
 };
 
 /* Does the command, prints its result; returns an exit code and, unless that is
@@ -72,6 +79,14 @@ int cli_task_disable(struct client *client, const struct command_arguments *argu
                      struct err *err);
 int cli_task_delete(struct client *client, const struct command_arguments *arguments,
                     struct err *err);
+int cli_task_run(struct client *client, const struct command_arguments *arguments,
+                 struct err *err);
+int cli_task_logs(struct client *client, const struct command_arguments *arguments,
+                  struct err *err);
+int cli_runs(struct client *client, const struct command_arguments *arguments,
+             struct err *err);
+int cli_run_cancel(struct client *client, const struct command_arguments *arguments,
+                   struct err *err);
 int cli_status(struct client *client, const struct command_arguments *arguments,
                struct err *err);
 int cli_cluster_status(struct client *client, const struct command_arguments *arguments,

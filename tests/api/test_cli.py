@@ -26,6 +26,17 @@ def created(node, folder, name, **more):
     return done("task", "create", path, address=node.api)
 
 
+def test_what_this_version_lacks_is_a_warning(node, tmp_path):
+    path = tmp_path / "web.json"
+    path.write_text(json.dumps({"name": "web", "module": "m",
+                                "condition": {"services": {"names": ["web"]}}}))
+    found = muster("task", "create", path, address=node.api)
+    assert (found.returncode, found.stdout) == (DONE, "task 'web' is created\n")
+    said = "this version does not watch 'services': the task runs when it is asked to"
+    assert found.stderr == f"warning: {said}\n"
+    assert node.call("GET", "/v1/tasks/web").headers["X-Muster-Warning"] == said
+
+
 def test_a_task_lives_through_the_command_line(node, tmp_path):
     here = {"address": node.api}
     assert created(node, tmp_path, "web") == "task 'web' is created\n"
@@ -79,8 +90,9 @@ def test_a_task_may_come_bare_and_from_standard_input(node):
 
 def test_tables_are_aligned(node, tmp_path):
     created(node, tmp_path, "a", condition={"schedule": {"cron": "* * * * *"}})
-    created(node, tmp_path, "a_long_name",
-            condition={"services": {"names": ["web", "api"]}})
+    body = task_body("a_long_name", "")
+    body["task"]["condition"] = {"services": {"names": ["web", "api"]}}
+    assert node.call("POST", "/v1/tasks", body).status == 201
     head, first, second = done("task", "list", address=node.api).splitlines()
     at = head.index("CONDITION")
     assert first[at:].startswith("schedule * * * * *")

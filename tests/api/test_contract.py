@@ -30,8 +30,8 @@ PATCH_MISSING = ("/v1/tasks/:task_name currently only supports the 'enabled' fie
 GO_MAP = " into Go value of type map[string]interface {}"
 NO_TASK = "a task with name 'none' does not exist or has not been initialized yet"
 NO_KEY = "Idempotency-Key must have 1 to 128 visible ASCII characters, and no spaces"
-NO_RUNS = ("run=%s is not supported by this version of muster: it keeps and replicates tasks "
-           "and does not run them. Send the request without 'run'")
+NO_RUNS = ('run=%s goes with POST and with PATCH {"enabled":true} only: send the request '
+           "without 'run', and then POST /v1/tasks/:name/run")
 
 
 def cron_text(cron, why):
@@ -379,8 +379,6 @@ REQUESTS = [
      f'{SCHEMA}Error at "/task": property "task" is missing'),
     ("POST", "/v1/tasks?run=now", json.dumps(task(module="")).encode(), AS_JSON, 400,
      "module for the task is required"),
-    ("POST", "/v1/tasks?run=now", GOOD, AS_JSON, 501, NO_RUNS % "now"),
-    ("POST", "/v1/tasks?run=inspect", GOOD, AS_JSON, 501, NO_RUNS % "inspect"),
     ("POST", "/v1/tasks", GOOD, {}, 400, TYPE + '""'),
     ("POST", "/v1/tasks", GOOD, {"Content-Type": "text/plain"}, 400, TYPE + '"text/plain"'),
     ("POST", "/v1/tasks", GOOD, {"Content-Type": 'a"b'}, 400, TYPE + '"a\\"b"'),
@@ -391,8 +389,6 @@ REQUESTS = [
     ("POST", "/v1/tasks?run=now", json.dumps(task_body("a", "")).encode(), AS_JSON, 400,
      "task with name a already exists"),
     ("PATCH", "/v1/tasks/none?run=now", b'{"enabled":true}', {}, 404, NO_TASK),
-    ("PATCH", "/v1/tasks/a?run=NOW", b'{"enabled":true}', {}, 501, NO_RUNS % "now"),
-    ("PATCH", "/v1/tasks/a?run=Inspect", b'{"enabled":true}', {}, 501, NO_RUNS % "inspect"),
     ("PATCH", "/v1/tasks/a?run=Never", b"rubbish", {}, 400, PATCH_RUN + "never"),
     ("PATCH", "/v1/tasks/a?run=", b"rubbish", {}, 400, PATCH_RUN),
     ("PATCH", "/v1/tasks/a?" + "&".join(f"run={n}" for n in range(10)), b"rubbish", {}, 400,
@@ -494,8 +490,6 @@ REQUESTS = [
                                  ("DELETE", "/v1/tasks/a", b""))
       for key, said in (("", "the header Idempotency-Key is empty"), ("a b", NO_KEY),
                         ("k" * 129, NO_KEY), ("\xe4", NO_KEY))],
-    ("POST", "/v1/tasks?run=now", GOOD, {"Idempotency-Key": "k", **AS_JSON}, 501,
-     NO_RUNS % "now"),
     ("GET", "/v1/tasks/a", None, {"Idempotency-Key": "a b"}, 200, None),
 ]
 

@@ -202,6 +202,25 @@ static struct outcome bench_apply(struct bench *bench, size_t at)
     return outcome;
 }
 
+struct result bench_apply_other(struct bench *bench, const struct command *command)
+{
+    struct command whole = *command;
+    struct batch_header header = {.wall_ms = 2, .clock_ms = 2, .count = 1};
+    struct result result = {0};
+    struct buf batch;
+    size_t count = 0;
+    whole.request_id = text_of("");
+    whole.actor = text_of("");
+    buf_init(&batch);
+    batch_begin(&batch, &header);
+    int rv = command_encode(&batch, &whole, COMMAND_LEVEL, NULL);
+    assert(rv == 0);
+    rv = fsm_apply(bench->node.fsm, batch.data, batch.len, &result, 1, &count, NULL);
+    assert(rv == 0 && count == 1);
+    buf_close(&batch);
+    return result;
+}
+
 void bench_decide(struct bench *bench, int code)
 {
     struct node *node = &bench->node;
@@ -233,6 +252,48 @@ void bench_decide_all(struct bench *bench)
     node->waiting_count = 0;
 }
 
+int node_ask(struct node *node, uint64_t peer, enum request_kind kind,
+             const void *question, size_t len, request_cb done, void *owner,
+             struct err *err)
+{
+    (void)peer;
+    assert(kind == REQUEST_RUN_LOG && node->told == NULL);
+    if (node->unlinked) {
+        return err_set(err, ERR_UNAVAILABLE, "there is no link to it");
+    }
+    buf_clear(&node->asked_peer);
+    buf_put(&node->asked_peer, question, len);
+    node->told = done;
+    node->told_owner = owner;
+    return 0;
+}
+
+void node_answers(struct node *node, enum request_kind kind,
+                  const struct request_handler *handler)
+{
+    assert(kind == REQUEST_RUN_LOG);
+    node->handler = handler;
+}
+
+void node_answer(struct node *node, const struct request_asker *asker,
+                 enum err_code code, const void *data, size_t len)
+{
+    (void)asker;
+    buf_clear(&node->answered);
+    buf_put_u32(&node->answered, (uint32_t)-code);
+    buf_put(&node->answered, data, len);
+}
+
+static int bench_place(void *owner, uint64_t *node_id, struct err *err)
+{
+    const struct node *node = owner;
+    if (node->place == 0) {
+        return err_set(err, ERR_CONFLICT, "nobody can carry it out: n1 drains");
+    }
+    *node_id = node->place;
+    return 0;
+}
+
 /* --- life
  * ------------------------------------------------------------------------------------
  */
@@ -246,6 +307,8 @@ void bench_open(struct bench *bench)
     bench->time = sim_time_new();
     bench->clock = sim_clock_new(bench->time, 1);
     bench->node.fsm = fsm_new();
+    buf_init(&bench->node.asked_peer);
+    buf_init(&bench->node.answered);
     bench->node.status = (struct node_status){
         .role = NODE_LEADER,
         .id = 1,
@@ -256,7 +319,11 @@ void bench_open(struct bench *bench)
         .leader_address = "10.0.0.1:8558",
         .trouble = "",
     };
+    snprintf(bench->runs, sizeof bench->runs, "/tmp/bench-XXXXXX");
+    const char *folder = mkdtemp(bench->runs);
+    assert(folder != NULL);
     struct api_options options = {
+        .runs = folder,
         .loop = &bench->loop,
         .clock = bench->clock,
         .listen = "127.0.0.1:0",
@@ -266,6 +333,8 @@ void bench_open(struct bench *bench)
         .hosts = hosts,
         .host_count = 1,
         .max_connections_address = LIMIT_CONNECTIONS,
+        .place = bench_place,
+        .place_owner = &bench->node,
     };
     struct err err;
     int rv = api_start(&bench->api, &options, &err);
@@ -300,10 +369,20 @@ void bench_close(struct bench *bench)
     while (bench->node.waiting_count > 0) { /* the node stops after the api */
         bench_decide(bench, ERR_OUTCOME_UNKNOWN);
     }
+    if (bench->node.told != NULL) {
+        struct err err = {.code = ERR_UNAVAILABLE};
+        bench->node.told(bench->node.told_owner, &err, NULL, 0);
+    }
+    buf_close(&bench->node.asked_peer);
+    buf_close(&bench->node.answered);
     if (bench->node.read != NULL) {
         struct err err = {.code = ERR_UNAVAILABLE};
         bench->node.read->done(bench->node.read, &err);
     }
+    char *remove = mem_printf("rm -rf %s", bench->runs);
+    int removed = system(remove);
+    assert(removed == 0);
+    mem_free(remove);
     fsm_free(bench->node.fsm);
     map_reap(SIZE_MAX);
     sim_clock_free(bench->clock);

@@ -12,9 +12,11 @@
 #include "api/server.h"
 #include "base/buf.h"
 #include "lib/sim_clock.h"
+#include "raft/command.h"
 #include "raft/fsm.h"
 #include "raft/node.h"
 #include "raft/propose.h"
+#include "raft/request.h"
 
 struct bench;
 
@@ -37,6 +39,13 @@ struct node {
     struct node_watch *lead;  /* who is told who leads: bench_led() */
     struct read_waiter *read; /* waits to be confirmed */
     size_t reads;             /* that were asked for */
+    uint64_t place;           /* who is to carry out a run; 0: nobody can */
+    const struct request_handler *handler; /* of what peers ask */
+    struct buf asked_peer;                 /* the last question to one */
+    request_cb told;
+    void *told_owner;
+    struct buf answered; /* what a peer was answered, its code first (u32) */
+    bool unlinked;       /* no peer can be asked */
 };
 
 struct bench {
@@ -46,6 +55,7 @@ struct bench {
     struct node node; /* leads, at first */
     struct api *api;
     bool stopped;
+    char runs[32]; /* the folder of its runs; it goes with the bench */
 };
 
 void bench_open(struct bench *bench);
@@ -66,6 +76,9 @@ bool bench_proposed(struct bench *bench);
 void bench_decide(struct bench *bench, int code);
 /* Apply all that wait as one batch, then tell their owners. */
 void bench_decide_all(struct bench *bench);
+
+/* Apply a command that another node has proposed, and tell who listens. */
+struct result bench_apply_other(struct bench *bench, const struct command *command);
 
 /* Stop the api as the daemon does. */
 void bench_stop(struct bench *bench, uint64_t drain_ms);

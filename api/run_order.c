@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/run_order.h"
+
+#include <string.h>
+
+#include "api/access.h"
+#include "api/error.h"
+#include "api/server_internal.h"
+#include "registry/key_table.h"
+
+#define REVISION_OF_NONE UINT64_MAX /* no task has it */
+
+static const struct registry *call_registry(const struct call *call)
+{
+    return node_registry(call->api->node);
+}
+
+static uint32_t setting_of(const struct call *call, enum setting setting)
+{
+    return (uint32_t)registry_setting(call_registry(call), setting);
+}
+
+/* The member that is to carry it out, 0: nobody, and the call is answered. Where apply
+ * only repeats an answer, any. */
+static uint64_t order_place(struct call *call)
+{
+    const struct api_options *options = &call->api->options;
+    struct node_status status;
+    struct err err;
+    uint64_t id = 0;
+    if (run_order_known(call)) {
+        node_status(call->api->node, &status);
+        return status.id;
+    }
+    if (options->place == NULL) {
+        error_unsupported(call, "a run");
+        return 0;
+    }
+    if (options->place(options->place_owner, &id, &err) != 0) {
+        error_reply(call, &err);
+        return 0;
+    }
+    return id;
+}
+
+static void order_submit(struct call *call, uint64_t node, uint64_t revision,
+                         enum run_purpose purpose, call_outcome_cb decided)
+{
+    struct command command = {
+        .type = COMMAND_RUN_START,
+        .run_start =
+            {
+                .task = text_of(call->name),
+                .revision = revision,
+                .node = node,
+                .cause = RUN_CAUSE_CLIENT,
+                .purpose = purpose,
+                .lease_ms = setting_of(call, SETTING_RUN_LEASE),
+                .grace_ms = setting_of(call, SETTING_RUN_GRACE),
+                .tries = 1,
+            },
+    };
+    call_propose(call, &command, decided);
+}
+
+void run_order(struct call *call, uint64_t revision, enum run_purpose purpose,
+               call_outcome_cb decided)
+{
+    uint64_t node = order_place(call);
+    call->unkeyed = false;
+    if (node != 0) {
+        order_submit(call, node, revision, purpose, decided);
+    }
+}
+
+void run_order_ask(struct call *call, call_outcome_cb decided)
+{
+    struct node_status status;
+    node_status(call->api->node, &status);
+    call->unkeyed = true;
+    order_submit(call, status.id, REVISION_OF_NONE, RUN_APPLY, decided);
+}
+
+void run_order_trial(struct call *call, const struct task_draft *draft,
+                     enum run_purpose purpose, call_outcome_cb decided)
+{
+    uint64_t node = order_place(call);
+    if (node == 0) {
+        return;
+    }
+    struct command command = {
+        .type = COMMAND_RUN_TRIAL,
+        .run_trial =
+            {
+                .name = {draft->name, draft->name_len},
+                .text = {draft->text, draft->text_len},
+                .enabled_at = draft->enabled_at,
+                .enabled = draft->enabled,
+                .node = node,
+                .purpose = purpose,
+                .lease_ms = setting_of(call, SETTING_RUN_LEASE),
+                .grace_ms = setting_of(call, SETTING_RUN_GRACE),
+            },
+    };
+    call_propose(call, &command, decided);
+}
+
+bool run_order_known(const struct call *call)
+{
+    if (call->key.text == NULL) {
+        return false;
+    }
+    struct key_name name = {
+        .scope = call->actor,
+        .scope_len = strlen(call->actor),
+        .key = call->key.text,
+        .key_len = strlen(call->key.text),
+    };
+    return key_table_find(registry_keys(call_registry(call)), &name) != NULL;
+}
+
+const struct task *run_order_task(const struct call *call)
+{
+    return registry_task(call_registry(call), call->name, strlen(call->name));
+}
+
+bool run_order_allowed(struct call *call)
+{
+    return access_allowed(call, ACCESS_RUN);
+}
