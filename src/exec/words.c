@@ -81,7 +81,7 @@ static void put_clean(const char *text, size_t len, struct buf *out)
         at += utf8_decode(text + at, len - at, &rune);
         if ((rune >= 0x20 && rune < 0x7f) || rune > 0x9f || rune == '\n' ||
             rune == '\t') {
-            char bytes[4];
+            char bytes[4] = "";
             buf_put(out, bytes, utf8_encode(rune, bytes));
         }
     }
