@@ -249,6 +249,7 @@ static int runner_part_start(struct daemon *daemon, struct err *err)
         .data_dir = config->node_data_dir,
         .node = status.id,
         .log_bytes = config->runs_log_bytes,
+        .cgroup = config->runs_cgroup,
         .keep =
             {
                 .bytes = config->runs_keep_bytes,

@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "exec/machine.h"
 
-#define JOBS_MAX     2
+#define JOBS_MAX     4 /* of the pool's eight threads */
 #define JOB_AGAIN_MS 50
 
 void job_queue(struct exec_run *run)

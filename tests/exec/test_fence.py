@@ -151,6 +151,22 @@ def test_the_cgroups_are_gone_afterwards(drivers, tmp_path, kind):
     assert not mine & {path.name for path in folder.iterdir()}
 
 
+def test_a_cgroup_can_be_named(drivers, tmp_path):
+    from exec.conftest import has_cgroup, own_cgroup
+    if not has_cgroup(None):
+        pytest.skip("no cgroup of v2 can be made here")
+    parent = own_cgroup(None) / f"muster-test-{os.getpid()}"
+    parent.mkdir()
+    driver = drivers(cgroup=parent).ready()
+    driver.start(1, module(tmp_path / "m", "grep ^0: /proc/self/cgroup; echo $$ > pid; sleep 600"))
+    pid_in(driver)
+    assert f"/{parent.name}/muster-" in driver.log(1).decode()
+    assert len([path for path in parent.iterdir() if path.is_dir()]) == 1
+    driver.say("kill", 1)
+    driver.ended(1)
+    parent.rmdir()  # it is empty
+
+
 # --- the supervisor is killed, or frozen ---------------------------------------------------------
 
 

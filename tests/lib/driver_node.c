@@ -254,6 +254,8 @@ static void option(struct exec_options *options, const char *key, const char *va
         options->keep.count = number(value);
     } else if (strcmp(key, "--keep-bytes") == 0) {
         options->keep.bytes = number(value);
+    } else if (strcmp(key, "--cgroup") == 0) {
+        options->cgroup = value;
     } else if (strcmp(key, "--program") == 0) {
         options->program = value;
     } else {
