@@ -366,7 +366,14 @@ static void fsm_keep(struct registry *registry, const struct command *command,
     registry_key_add(registry, &name, &outcome);
 }
 
-/* A conflict is not kept: its proposer computes the change anew and comes again. */
+/* A conflict is not kept: its proposer computes the change anew and comes again. So it
+ * is with a run whose task, or node, is not what its proposer took it for. */
+static bool fsm_keeps(const struct command *command, int code)
+{
+    return code != ERR_CONFLICT &&
+           !(code == ERR_PRECONDITION && command_places(command));
+}
+
 static struct result fsm_apply_keyed(struct registry *registry,
                                      const struct change *change,
                                      const struct command *command)
@@ -382,7 +389,7 @@ static struct result fsm_apply_keyed(struct registry *registry,
     }
     int code = apply_command(registry, change, command);
     struct result result = fsm_result(registry, command, code, before);
-    if (code != ERR_CONFLICT && (code == 0 || !PLANTED(KEYS_OF_SUCCESS))) {
+    if (fsm_keeps(command, code) && (code == 0 || !PLANTED(KEYS_OF_SUCCESS))) {
         fsm_keep(registry, command, &result);
     }
     return result;

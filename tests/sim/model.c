@@ -639,7 +639,8 @@ static struct result model_do(struct model *model, const struct command *command
     }
     int code = model_row(command->type)->apply(model, command);
     struct result result = model_result(model, command, code, before);
-    if (command->key.len > 0 && code != ERR_CONFLICT) {
+    bool anew = code == ERR_PRECONDITION && command_places(command);
+    if (command->key.len > 0 && code != ERR_CONFLICT && !anew) {
         model_keep(model, command, &result);
     }
     return result;

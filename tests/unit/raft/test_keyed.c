@@ -327,6 +327,9 @@ static void the_key_of_a_run_tells_the_run(void **state)
     assert_result(apply(&first), ERR_NOT_FOUND, 0, false, false);
     first = place("k2", 1);
     apply(&task);
+    first.run_start.revision = 77; /* not what it was taken for: not kept either */
+    assert_result(apply(&first), ERR_PRECONDITION, 2, false, false);
+    first.run_start.revision = 2;
     struct result result = apply(&first);
     assert_result(result, 0, 2, false, false);
     assert_int_equal(result.run, 3);
