@@ -22,18 +22,22 @@
  * nobody held: what an older one has proposed stands before this one's first entry,
  * without which nothing is granted, or never happens.
  *
- *   FREE ──lease_hold()──▶ HELD ──lease_release(), another leadership──▶ FREE
+ *   FREE ──lease_hold()──▶ HELD (so often) ──lease_release(), another leadership──▶
+ * FREE
  *
  * Failure modes: a question or an answer is lost → the question is repeated; no answer
- * for two election timeouts → a new one; who was asked does not lead, or is not
- * confirmed → a new one after a beat; the node starts anew → it has no lease. A state
- * that is known to be wrong ends the lease at once. */
+ * for two election timeouts, or half the lease → a new one; who was asked does not
+ * lead, or is not confirmed → a new one after a beat; the node starts anew → it has no
+ * lease. A state that is known to be wrong ends the lease at once. */
 #include "raft/lease.h"
 
 #include <assert.h>
 
 #include "base/mem.h"
 #include "base/plant.h"
+
+#define LEASE_DRIFT_PART 100  /* rho = 1 / 100 */
+#define LEASE_MARGIN_MS  1000 /* a supervisor that may run does so within that */
 
 static uint64_t lease_now(const struct lease *lease)
 {
@@ -129,6 +133,8 @@ static void lease_look_asking(struct lease *lease, const struct lease_sight *sig
                               uint64_t leader)
 {
     uint64_t patience = 2 * (uint64_t)lease->options.election_timeout_ms;
+    uint64_t half = lease->asked_for / 2; /* an answer would hardly be worth it */
+    patience = half < patience ? half : patience;
     if (leader != 0 && leader != lease->asked_of) {
         lease_ask(lease, sight, leader);
     } else if (lease_now(lease) >= lease->asked_ms + patience) {
@@ -247,6 +253,13 @@ static struct lease_place *lease_place(struct lease *lease, uint64_t id)
     return place;
 }
 
+uint64_t lease_over_ms(uint32_t lease_ms, uint32_t grace_ms)
+{
+    uint64_t both_ms = (uint64_t)lease_ms + grace_ms;
+    return both_ms + (both_ms + LEASE_DRIFT_PART - 1) / LEASE_DRIFT_PART +
+           LEASE_MARGIN_MS;
+}
+
 uint64_t lease_silence_ms(struct lease *lease, uint64_t id)
 {
     struct lease_sight sight;
@@ -267,14 +280,14 @@ void lease_hold(struct lease *lease, uint64_t id)
     struct lease_sight sight;
     lease_sight(lease, &sight);
     lease_see(lease, &sight);
-    lease_place(lease, id)->held = true;
+    lease_place(lease, id)->holds++;
 }
 
 void lease_release(struct lease *lease, uint64_t id)
 {
     struct lease_place *place = lease_find(lease, id);
-    if (place != NULL) {
-        place->held = false;
+    if (place != NULL && place->holds > 0) {
+        place->holds--;
     }
 }
 
@@ -308,7 +321,7 @@ static enum lease_word lease_judge(struct lease *lease, uint64_t id,
         return LEASE_WORD_NOT_LEADER;
     }
     const struct lease_place *place = lease_find(lease, id);
-    if (place != NULL && place->held && !PLANTED(LEASE_WHILE_HELD)) {
+    if (place != NULL && place->holds > 0 && !PLANTED(LEASE_WHILE_HELD)) {
         return LEASE_WORD_HELD;
     }
     return lease->options.hooks->judge(lease->options.owner, id);

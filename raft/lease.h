@@ -93,7 +93,7 @@ struct lease_asker {
 struct lease_place {
     uint64_t id;
     uint64_t answered_ms; /* the last grant went out; monotonic, 0: none */
-    bool held;
+    uint32_t holds;
 };
 
 struct lease {
@@ -138,11 +138,18 @@ int lease_frame(struct lease *lease, uint64_t from, const uint8_t *data, size_t 
  * answer. To be called in a turn of the node's own: it calls `renewed`. */
 void lease_look(struct lease *lease);
 
+/* A node that has been silent for so long has no lease of this length, and what it had
+ * so long to end after that is over; a margin of a second included for who has to see
+ * to it. Clocks may differ by a hundredth. */
+uint64_t lease_over_ms(uint32_t lease_ms, uint32_t grace_ms);
+
 /* --- as a leader */
 /* Since it last granted that node one, or since it leads if that is later; 0: it does
  * not lead. Monotonic. */
 uint64_t lease_silence_ms(struct lease *lease, uint64_t id);
-/* No grant to this node until it is released, or until another leadership begins. */
+/* No grant to this node until it is released as often as it was held, or until another
+ * leadership begins. Settled only: what an earlier leadership held for is decided then.
+ */
 void lease_hold(struct lease *lease, uint64_t id);
 void lease_release(struct lease *lease, uint64_t id);
 

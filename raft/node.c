@@ -792,23 +792,3 @@ void node_stop(struct node *node, void (*stopped)(void *owner), void *owner)
     node->turn.run = node_stop_later; /* nothing may have been open at all */
     clock_defer(node->options.clock, &node->turn);
 }
-
-/* --- news
- * -------------------------------------------------------------------------------------
- */
-
-void node_on_leadership(struct node *node, struct node_watch *watch)
-{
-    watch->next = node->watches;
-    node->watches = watch;
-}
-
-void node_off_leadership(struct node *node, struct node_watch *watch)
-{
-    for (struct node_watch **at = &node->watches; *at != NULL; at = &(*at)->next) {
-        if (*at == watch) {
-            *at = watch->next;
-            return;
-        }
-    }
-}

@@ -210,10 +210,11 @@ void node_off_lease(struct node *node, struct lease_watch *watch);
 
 /* As a leader. For how long has node `id`, a member or not, had no grant of this
  * leader's, counted from its election at the earliest? 0: it does not lead. Once that
- * is (lease + grace)(1 + rho) + 1 s, and it was held since, no run of it is alive. */
+ * is lease_over_ms() no run of it is alive, as long as it is held. */
 uint64_t node_silence_ms(struct node *node, uint64_t id);
-/* That its runs are lost is proposed: no grants to it until that is decided. Ask for
- * the silence and hold it in the same turn. Another leadership begins without holds. */
+/* That a run of it is lost is proposed: no grants to it until that is decided, and it
+ * is released as often as it was held. Settled only; ask for the silence and hold it in
+ * the same turn. Another leadership begins without holds. */
 void node_lease_hold(struct node *node, uint64_t id);
 void node_lease_release(struct node *node, uint64_t id);
 

@@ -4,12 +4,10 @@
 #include "raft/forward.h"
 #include "raft/node_inside.h"
 
-#define NODE_LEASE_MS 4000
-
-/* As long as there is no setting of it. */
 static uint32_t node_lease_ms(const struct node *node)
 {
-    return node->options.lease_ms != 0 ? node->options.lease_ms : NODE_LEASE_MS;
+    uint64_t set = registry_setting(fsm_registry(node->fsm), SETTING_RUN_LEASE);
+    return node->options.lease_ms != 0 ? node->options.lease_ms : (uint32_t)set;
 }
 
 static void node_lease_sight(void *owner, struct lease_sight *sight)

@@ -277,3 +277,23 @@ size_t node_members(struct node *node, struct node_member *out, size_t capacity)
     }
     return members->count;
 }
+
+/* --- news
+ * -------------------------------------------------------------------------------------
+ */
+
+void node_on_leadership(struct node *node, struct node_watch *watch)
+{
+    watch->next = node->watches;
+    node->watches = watch;
+}
+
+void node_off_leadership(struct node *node, struct node_watch *watch)
+{
+    for (struct node_watch **at = &node->watches; *at != NULL; at = &(*at)->next) {
+        if (*at == watch) {
+            *at = watch->next;
+            return;
+        }
+    }
+}

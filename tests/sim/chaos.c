@@ -303,6 +303,7 @@ static bool chaos_make_net(struct world *world, enum fault fault)
     case FAULT_HEAL:
         transcript_note(world->transcript, "net: no cuts");
         sim_network_heal(world->network);
+        leases_stay_away(world);
         return true;
     case FAULT_BREAK:
         if (chaos_chance(world, 70)) {

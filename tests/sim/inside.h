@@ -17,7 +17,8 @@
 #include "sim/truth.h"
 #include "sim/world.h"
 
-#define NODES_MAX 5
+#define NODES_MAX  5
+#define LEASED_MAX 64
 
 struct draft;
 struct world;
@@ -30,6 +31,16 @@ enum sim_node_end {
     SIM_NODE_KILLED,    /* SIGKILL: the page cache stays */
     SIM_NODE_POWER_OFF, /* what was not synced is lost, torn, reordered or kept */
     SIM_NODE_STOPPED,   /* node_stop(), as on SIGTERM */
+};
+
+/* What leases a node id had (leases.c). */
+struct leased {
+    uint64_t id;
+    uint32_t life;       /* of its node, that had the last one */
+    uint64_t until_ms;   /* of that, by its boot clock */
+    uint64_t until_us;   /* latest end of any, in the time of the world */
+    uint64_t lost_index; /* its runs were last called lost there; 0: never */
+    bool renewed;        /* since then */
 };
 
 struct sim_node {
@@ -51,7 +62,8 @@ struct sim_node {
     bool limited; /* its disk has a limit now */
     bool full;    /* ... or had one in this life: what failed may be told later */
     uint32_t life;
-    uint32_t level; /* feature level it claims to know */
+    uint32_t level;   /* feature level it claims to know */
+    int32_t boot_ppm; /* by so much its boot clock is faster than the world's */
     struct sim_random random;
     struct sim_disk *disk;
     struct clock *clock;
@@ -137,6 +149,20 @@ struct world {
     uint64_t told; /* highest sequence acknowledged, or shown by a consistent read */
     struct sim_event operator;
     struct sim_node *put_back; /* an old copy of its folder is to be refused; NULL */
+    struct sim_random lease_random;
+    uint32_t lease_ms; /* 0: nobody wants a lease in this world */
+    uint32_t grace_ms;
+    bool lease_quiet; /* few faults beside */
+    struct leased leased[LEASED_MAX];
+    size_t leased_count;
+    uint64_t led_term; /* the newest that anybody led in */
+    struct sim_event loser;
+    struct sim_node *away; /* it is not heard for a while; NULL: none is so */
+    bool away_is_cut;
+    bool away_is_deaf;
+    uint64_t away_after_us; /* not before that */
+    struct sim_event away_begins;
+    struct sim_event away_ends;
     bool asked; /* a leader was asked for a change and has not answered */
     jmp_buf broken;
 };
@@ -243,6 +269,21 @@ void operator_remove(struct world *world, struct sim_node *member);
 /* Is every node up, and does a leader count it as a voter, those too that lost their
  * folder, with no change under way? */
 bool world_is_complete(const struct world *world);
+
+/* --- leases.c */
+void leases_draw(struct world *world);
+void leases_init(struct world *world);
+void leases_end(struct world *world); /* nothing is called lost any more */
+void leases_started(struct sim_node *member);
+void leases_observe(struct world *world);
+/* Somebody is the first to apply this entry. */
+void leases_applied(struct world *world, uint64_t index, const struct entry *entry);
+/* All cuts were healed: but those. */
+void leases_stay_away(struct world *world);
+/* A frame is sent. */
+void leases_frame(struct world *world, const char *to, const struct bytes *frame);
+/* Has every node that is not dead a lease? */
+bool leases_are_well(const struct world *world);
 
 /* --- client.c */
 void client_init(struct world *world);

@@ -145,10 +145,10 @@ static void totals_print(const struct runs_totals *totals, size_t nodes)
            " wipes, %" PRIu64 " events, %" PRIu64 " frames, %" PRIu64
            " disk operations, %" PRIu64 " entries; writes: %" PRIu64
            " acknowledged, %" PRIu64 " never, %" PRIu64 " unknown; %" PRIu64
-           " consistent reads\n",
+           " consistent reads; %" PRIu64 " leases, %" PRIu64 " times called lost\n",
            sum->elections, sum->crashes, sum->wipes, sum->events, sum->frames,
            sum->operations, sum->applied, sum->acknowledged, sum->never, sum->unknown,
-           sum->reads);
+           sum->reads, sum->leases, sum->losses);
     printf("sim: histories of %" PRIu64 " tasks with %" PRIu64
            " operations judged, %" PRIu64 " given up\n",
            sum->history.tasks, sum->history.operations, sum->history.gave_up);

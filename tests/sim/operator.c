@@ -48,7 +48,8 @@ bool world_is_complete(const struct world *world)
     for (size_t i = 0; i < world->count; i++) {
         const struct sim_node *member = &world->members[i];
         struct membership members;
-        if (!sim_node_leads(member) || engine_changing(node_engine(member->node))) {
+        if (!sim_node_leads(member) || member->paused || /* others may lead by now */
+            engine_changing(node_engine(member->node))) {
             continue;
         }
         engine_membership(node_engine(member->node), &members);

@@ -45,6 +45,8 @@ static void totals_add(struct runs_totals *totals, uint64_t seed,
     sum->trace_hash += result->trace_hash;
     sum->acknowledged += result->acknowledged;
     sum->reads += result->reads;
+    sum->leases += result->leases;
+    sum->losses += result->losses;
     sum->never += result->never;
     sum->unknown += result->unknown;
     sum->applied += result->applied;

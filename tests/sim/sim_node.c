@@ -122,6 +122,7 @@ static struct node_options sim_node_options(struct sim_node *member, const char 
         .snapshot_bytes = world->snapshot_bytes,
         .snapshot_entries = world->snapshot_entries,
         .snapshot_trailing = world->snapshot_trailing,
+        .lease_ms = world->lease_ms,
         .notice_ms = 200,
         .forward_writes = world->forward_writes,
         .owner = member,
@@ -228,6 +229,7 @@ void sim_node_start(struct sim_node *member)
     member->state = SIM_NODE_UP;
     member->watch = (struct node_watch){.changed = sim_node_news, .owner = member};
     node_on_leadership(member->node, &member->watch);
+    leases_started(member);
 }
 
 static void sim_node_restart(struct sim_event *event)
@@ -430,7 +432,11 @@ static void sim_node_observe_applied(struct sim_node *member,
     for (uint64_t index = member->applied + 1; index <= applied; index++) {
         const struct entry *entry = engine_entry(engine, index);
         if (entry != NULL) { /* else a snapshot covers it: the state tells */
+            bool first = index > truth_last(truth);
             sim_node_check(member, truth_applied(truth, index, entry));
+            if (first) {
+                leases_applied(member->world, index, entry);
+            }
         }
     }
     member->applied = applied;

@@ -86,6 +86,9 @@ static void world_frame(void *ctx, enum sim_frame_fate fate, const char *from,
     struct world *world = ctx;
     world->result->frames += fate == SIM_FRAME_SENT;
     transcript_frame(world->transcript, fate, from, to, frame);
+    if (fate == SIM_FRAME_SENT) {
+        leases_frame(world, to, frame);
+    }
 }
 
 /* --- one world
@@ -132,6 +135,7 @@ static void world_draw(struct world *world)
     if (world->count == 5 && !world->forming && world_later(world, 0x7374616e64, 30)) {
         world->founders = 3;
     }
+    leases_draw(world);
     transcript_note(world->transcript,
                     "seed %" PRIu64 ": %zu nodes, %s, election timeout %u ms, disk up "
                     "to %" PRIu64 " us, a fault each %" PRIu64 " us, a write each "
@@ -170,6 +174,7 @@ static void world_open(struct world *world)
     run_client_init(world);
     reader_init(world);
     operator_init(world);
+    leases_init(world);
 }
 
 void world_step(struct world *world)
@@ -184,6 +189,7 @@ void world_step(struct world *world)
         sim_node_observe(&world->members[i]);
     }
     stale_observe(world);
+    leases_observe(world);
     const char *wrong = truth_check_outcomes(world->truth);
     if (wrong != NULL) {
         world_doubt(world, "%s", wrong);
@@ -196,7 +202,7 @@ void world_step(struct world *world)
 static bool world_is_well(const struct world *world, uint64_t first_op,
                           uint64_t healed_us)
 {
-    if (!truth_acknowledged_since(world->truth, first_op) ||
+    if (!truth_acknowledged_since(world->truth, first_op) || !leases_are_well(world) ||
         !reader_is_well(world, healed_us) || !world_is_complete(world)) {
         return false;
     }
@@ -352,6 +358,7 @@ static void world_settle(struct world *world)
     sim_time_cancel(world->time, &world->client);
     sim_time_cancel(world->time, &world->run_client);
     sim_time_cancel(world->time, &world->reader);
+    leases_end(world);
     client_close(world);
     while (!world_is_settled(world)) {
         if (sim_time_now_us(world->time) > limit) {

@@ -18,6 +18,8 @@
  *   - a write that was said never to have happened is applied nowhere
  *   - what waits in a node for others is bounded
  *   - a node stops by itself only because of a fault we made, and starts again
+ *   - a leader that may call a node's runs lost, and does, finds its lease run out, and
+ *     no later lease lets it begin what was called lost (leases.c)
  *   - when all is healed: a write is acknowledged and every member catches up
  *
  * What breaks ends in `failed` and a printed transcript. */
@@ -71,6 +73,8 @@ struct world_result {
     uint64_t unknown;
     uint64_t never;
     uint64_t reads;   /* consistent ones that were answered */
+    uint64_t leases;  /* that a node had */
+    uint64_t losses;  /* times that a node's runs were called lost */
     uint64_t applied; /* length of the log */
     uint64_t crashes;
     uint64_t elections;

@@ -319,14 +319,14 @@ static void a_question_without_an_answer_is_repeated(void **state)
     bench_close(&bench);
 }
 
-static void after_two_election_timeouts_it_is_another_question(void **state)
+static void after_half_the_lease_it_is_another_question(void **state)
 {
     (void)state;
     struct bench bench;
     bench_open(&bench);
     lease_want(&bench.lease, true);
     bench_turn(&bench);
-    bench_run(&bench, 2 * ELECTION + 2 * HEARTBEAT + 10);
+    bench_run(&bench, LEASE / 2 + 2 * HEARTBEAT + 10);
     assert_int_equal(bench.lease.serial, 2);
     bench_grant(&bench, OTHER, 1, LEASE_WORD_GRANTED, 40);
     assert_int_equal(bench.lease.view.until_ms, 0);
@@ -535,8 +535,10 @@ static void who_is_held_gets_none_even_if_it_asked_before(void **state)
     bench_lead(&bench);
     bench_ask(&bench, OTHER, 700, 1);
     lease_hold(&bench.lease, OTHER);
+    lease_hold(&bench.lease, OTHER); /* of another run */
     bench_confirmed(&bench, ERR_NONE);
     assert_refused(&bench, LEASE_WORD_HELD);
+    lease_release(&bench.lease, OTHER);
     bench_ask(&bench, OTHER, 700, 2);
     assert_refused(&bench, LEASE_WORD_HELD);
     bench_ask(&bench, 3, 800, 1);
@@ -597,6 +599,15 @@ static void silence_counts_from_the_answer_or_the_election(void **state)
     assert_int_equal(lease_silence_ms(&bench.lease, OTHER), 100);
     assert_int_equal(lease_silence_ms(&bench.lease, 100), 30);
     bench_close(&bench);
+}
+
+static void a_lease_is_over_after_what_clocks_may_drift(void **state)
+{
+    (void)state;
+    assert_int_equal(lease_over_ms(4000, 5000), 9000 + 90 + 1000);
+    assert_int_equal(lease_over_ms(1000, 1), 1001 + 11 + 1000); /* rounded up */
+    assert_int_equal(lease_over_ms(UINT32_MAX, UINT32_MAX),
+                     8589934590u + 85899346u + 1000);
 }
 
 /* --- bytes -------------------------------------------------------------------------
@@ -669,7 +680,7 @@ int main(void)
         cmocka_unit_test(another_length_counts_from_the_next_question),
         cmocka_unit_test(only_the_answer_to_the_newest_question_counts),
         cmocka_unit_test(a_question_without_an_answer_is_repeated),
-        cmocka_unit_test(after_two_election_timeouts_it_is_another_question),
+        cmocka_unit_test(after_half_the_lease_it_is_another_question),
         cmocka_unit_test(after_a_no_it_asks_soon),
         cmocka_unit_test(another_leader_is_asked_at_once),
         cmocka_unit_test(a_wrong_state_ends_it),
@@ -684,6 +695,7 @@ int main(void)
         cmocka_unit_test(
             another_leadership_begins_with_nobody_held_and_a_silence_of_its_own),
         cmocka_unit_test(silence_counts_from_the_answer_or_the_election),
+        cmocka_unit_test(a_lease_is_over_after_what_clocks_may_drift),
         cmocka_unit_test(frames_are_what_the_readme_says),
         cmocka_unit_test(damaged_frames_are_refused),
         cmocka_unit_test(every_word_has_a_name),
