@@ -49,9 +49,6 @@ typedef void (*control_done)(void *state, uint64_t tag, const struct outcome *ou
 int control_propose(struct control *control, const struct command *command,
                     control_done done, void *state, uint64_t tag);
 
-/* How long a node is silent before `run`, which is placed there, is lost (DESIGN 9). */
-uint64_t lost_wait_ms(const struct run *run);
-
 /* Have every loop look soon, at the end of this turn. */
 void control_wake(struct control *control);
 

@@ -28,11 +28,9 @@
 #include "base/mem.h"
 #include "control/loop.h"
 
-#define LOST_TICK_MS   100
-#define LOST_DRIFT     100  /* a hundredth: what clocks may differ by */
-#define LOST_MARGIN_MS 1000 /* in which a supervisor that is runnable gets to run */
-#define LOST_BATCH     256  /* runs that one look declares lost */
-#define LOST_NODES     32   /* nodes with such proposals at once */
+#define LOST_TICK_MS 100
+#define LOST_BATCH   256 /* runs that one look declares lost */
+#define LOST_NODES   32  /* nodes with such proposals at once */
 
 /* A live run, and since when this leader has known it. */
 struct lost_run {
@@ -138,16 +136,10 @@ static void lost_note(struct lost *lost, const struct registry *registry,
     lost->run_count = noted;
 }
 
-uint64_t lost_wait_ms(const struct run *run)
-{
-    uint64_t allowed_ms = (uint64_t)run->lease_ms + run->grace_ms;
-    return allowed_ms + (allowed_ms + LOST_DRIFT - 1) / LOST_DRIFT + LOST_MARGIN_MS;
-}
-
 static bool lost_overdue(const struct lost *lost, const struct run *run,
                          uint64_t now_ms)
 {
-    uint64_t wait_ms = lost_wait_ms(run);
+    uint64_t wait_ms = lease_over_ms(run->lease_ms, run->grace_ms);
     return node_silence_ms(control_node(lost->control), run->node) >= wait_ms &&
            now_ms - lost_since(lost, run->id, now_ms) >= wait_ms;
 }
