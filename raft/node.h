@@ -204,6 +204,9 @@ int node_read_index(struct node *node, struct read_waiter *read, struct err *err
 void node_lease(const struct node *node, struct lease_view *out);
 /* It is asked for, and renewed each third of its length, while somebody wants it. */
 void node_lease_want(struct node *node, bool want);
+/* ... for no longer than this, and renewed by it; 0: as the cluster is set. What was
+ * placed with a shorter lease than is set now would not outlive a third of that. */
+void node_lease_shorten(struct node *node, uint32_t most_ms);
 /* News of each renewal. */
 void node_on_lease(struct node *node, struct lease_watch *watch);
 void node_off_lease(struct node *node, struct lease_watch *watch);

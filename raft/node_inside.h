@@ -129,7 +129,8 @@ struct node {
     struct transfer *transfer;
     struct read_index reads;
     struct lease lease;
-    bool lease_wanted; /* also before there is an engine */
+    bool lease_wanted;      /* also before there is an engine */
+    uint32_t lease_most_ms; /* 0: as the cluster is set */
     struct lease_watch *lease_watches;
     struct node_digests digests;
     struct acquaintances others;

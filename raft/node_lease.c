@@ -7,7 +7,9 @@
 static uint32_t node_lease_ms(const struct node *node)
 {
     uint64_t set = registry_setting(fsm_registry(node->fsm), SETTING_RUN_LEASE);
-    return node->options.lease_ms != 0 ? node->options.lease_ms : (uint32_t)set;
+    uint64_t most = node->lease_most_ms != 0 ? node->lease_most_ms : UINT32_MAX;
+    return node->options.lease_ms != 0 ? node->options.lease_ms
+                                       : (uint32_t)(set < most ? set : most);
 }
 
 static void node_lease_sight(void *owner, struct lease_sight *sight)
@@ -83,6 +85,14 @@ void node_start_leases(struct node *node)
 void node_lease(const struct node *node, struct lease_view *out)
 {
     *out = node->lease.view;
+}
+
+void node_lease_shorten(struct node *node, uint32_t most_ms)
+{
+    if (node->lease_most_ms != most_ms) {
+        node->lease_most_ms = most_ms;
+        node_wake(node);
+    }
 }
 
 void node_lease_want(struct node *node, bool want)

@@ -133,22 +133,23 @@ static void runner_take(struct runner *runner, const struct run *run)
     }
 }
 
-/* False: nothing is wanted of this node. */
-static bool runner_take_wanted(struct runner *runner)
+/* The shortest lease that a run which is wanted here is placed with; 0: none is. */
+static uint32_t runner_take_wanted(struct runner *runner)
 {
-    bool wanted = false;
+    uint32_t lease_ms = 0;
     struct map_cursor cursor;
     registry_live_seek(node_registry(runner->node), &cursor);
     const struct run *run = NULL;
     while (!runner->removed && (run = registry_live_next(&cursor)) != NULL) {
         if (run->node == runner->self) {
-            wanted = true;
+            lease_ms =
+                lease_ms == 0 || run->lease_ms < lease_ms ? run->lease_ms : lease_ms;
             if (runner->ready && local_runs_find(&runner->runs, run->id) == NULL) {
                 runner_take(runner, run);
             }
         }
     }
-    return wanted;
+    return lease_ms;
 }
 
 static void runner_settle_all(struct runner *runner)
@@ -176,8 +177,10 @@ static uint64_t runner_next_ms(const struct runner *runner)
     return next_ms;
 }
 
-static void runner_want_lease(struct runner *runner, bool wanted)
+static void runner_want_lease(struct runner *runner, uint32_t lease_ms)
 {
+    bool wanted = lease_ms > 0;
+    node_lease_shorten(runner->node, lease_ms);
     if (wanted != runner->wants) {
         runner->wants = wanted;
         node_lease_want(runner->node, wanted);
@@ -190,9 +193,9 @@ static void runner_look(struct runner *runner)
     node_status(runner->node, &status);
     runner->self = status.id;
     runner->removed = status.role == NODE_REMOVED;
-    bool wanted = runner_take_wanted(runner);
+    uint32_t lease_ms = runner_take_wanted(runner);
     runner_settle_all(runner);
-    runner_want_lease(runner, wanted);
+    runner_want_lease(runner, lease_ms);
     uint64_t next_ms = runner_next_ms(runner);
     clock_timer_stop(runner->clock, &runner->timer);
     if (next_ms != UINT64_MAX) {
@@ -386,7 +389,7 @@ void runner_stop(struct runner *runner, void (*stopped)(void *owner), void *owne
     runner->stopping = true;
     runner->stopped = stopped;
     runner->stopped_owner = owner;
-    runner_want_lease(runner, false);
+    runner_want_lease(runner, 0);
     clock_timer_stop(runner->clock, &runner->timer);
     clock_defer_cancel(runner->clock, &runner->turn);
     fsm_unwatch(node_fsm(runner->node), &runner->events);

@@ -246,6 +246,11 @@ void node_lease_want(struct node *node, bool want)
     node->wants = want;
 }
 
+void node_lease_shorten(struct node *node, uint32_t most_ms)
+{
+    node->most_ms = most_ms;
+}
+
 void node_on_lease(struct node *node, struct lease_watch *watch)
 {
     assert(node->leases == NULL);

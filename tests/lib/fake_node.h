@@ -50,6 +50,7 @@ struct node {
     struct lease_view lease;
     bool settled;
     bool wants;
+    uint32_t most_ms; /* that it wants a lease for; 0: as is set */
     const char *unfit;
     enum fake_fate fate;
     unsigned proposed; /* commands that came so far, refused ones too */

@@ -214,6 +214,32 @@ static void test_shorter_lease_of_run(void **state)
     assert_int_equal(fake_driver_run(&fake, id)->deadline_ms, asked_ms + 4000);
 }
 
+/* ... and one that is as short has to be asked for in time: the shortest of all. */
+static void test_shortest_lease_is_asked_for(void **state)
+{
+    (void)state;
+    fake_node_place(node, "web", FAKE_SELF);
+    fake_node_task(node, "short", TASK);
+    struct command place = {
+        .type = COMMAND_RUN_START,
+        .run_start = {.task = text_of("short"),
+                      .node = FAKE_SELF,
+                      .cause = RUN_CAUSE_CLIENT,
+                      .purpose = RUN_APPLY,
+                      .lease_ms = 1500,
+                      .grace_ms = 500,
+                      .tries = 1},
+    };
+    uint64_t id = fake_node_apply(node, &place).run;
+    pass(1);
+    assert_int_equal(node->most_ms, 1500);
+    fake_node_renew(node, 1500, node->status.applied);
+    pass(1);
+    fake_driver_end(&fake, id, DRIVER_SUCCESS, 0, "");
+    pass(2);
+    assert_int_equal(node->most_ms, 4000);
+}
+
 /* Runs of other nodes are no business of this one. */
 static void test_other_node(void **state)
 {
@@ -633,6 +659,7 @@ int main(void)
         TEST(test_start_rule),
         TEST(test_lost_before_start),
         TEST(test_shorter_lease_of_run),
+        TEST(test_shortest_lease_is_asked_for),
         TEST(test_other_node),
         TEST(test_stop),
         TEST(test_stop_unseen),
