@@ -4,6 +4,7 @@ whoever is killed or frozen."""
 import os
 import shutil
 import signal
+import subprocess
 import time
 
 import pytest
@@ -400,6 +401,44 @@ def test_a_run_of_another_boot_is_dead(drivers, tmp_path):
     wait_gone(pid, supervisor)
 
 
+NAMESPACE = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
+needs_namespaces = pytest.mark.skipif(
+    subprocess.run([*NAMESPACE, "true"], capture_output=True).returncode != 0,
+    reason="no pid namespace can be made here")
+
+
+@needs_namespaces
+def test_a_run_of_a_container_that_is_gone_is_dead(drivers, tmp_path):
+    """It ended with the first process of its pid namespace, which here is its node."""
+    driver = drivers(before=NAMESPACE).ready()
+    driver.start(1, module(tmp_path / "m", AWAY % STUBBORN))
+    pid_in(driver)
+    assert processes_with(f"MUSTER_INPUT={driver.folder(1)}")
+    driver.kill()
+    wait_until("its processes are gone",
+               lambda: not processes_with(f"MUSTER_INPUT={driver.folder(1)}"))
+    again = drivers()
+    assert again.found()[1]["phase"] == "claimed"
+
+
+@needs_namespaces
+def test_a_run_of_another_container_is_adopted_by_its_socket(drivers, tmp_path):
+    """Its processes cannot even be seen; its supervisor answers all the same."""
+    driver = drivers(before=[*NAMESPACE, "sh", "-c", '"$@"; exec sleep 600', "sh"]).ready()
+    try:
+        driver.start(1, module(tmp_path / "m", AWAY % STUBBORN), grace=500)
+        pid_in(driver)
+        driver.abandon()
+        again = drivers()
+        assert again.found()[1]["phase"] == "alive"
+        again.say("stop", 1)
+        assert again.ended(1)["outcome"] == "cancelled"
+        assert not processes_with(f"MUSTER_INPUT={driver.folder(1)}")
+    finally:
+        driver.process.kill()
+        driver.process.wait()
+
+
 def test_a_damaged_claim_or_record_is_a_claim(drivers, tmp_path):
     """Cut short by a crash."""
     driver = drivers().ready()
@@ -419,7 +458,6 @@ def test_a_damaged_claim_or_record_is_a_claim(drivers, tmp_path):
 
 def test_a_supervisor_is_not_started_by_hand(driver, tmp_path):
     """Neither for a run that has one nor for one that had one."""
-    import subprocess
     driver.start(1, module(tmp_path / "m", "echo x >> began; echo $$ > pid; sleep 600"))
     pid_in(driver)
     command = [driver.process.args[0], "supervise", driver.folder(1)]

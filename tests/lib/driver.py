@@ -26,14 +26,15 @@ def module(folder, apply=None, plan=None):
 
 
 class Driver:
-    """One start of the driver on a data folder; `options` are those of the program."""
+    """One start of the driver on a data folder; `options` are those of the program, `before`
+    what it is started by."""
 
-    def __init__(self, data, **options):
+    def __init__(self, data, before=(), **options):
         self.data = pathlib.Path(data)
         self.data.mkdir(parents=True, exist_ok=True)
         words = [w for key, value in options.items()
                  for w in ("--" + key.replace("_", "-"), str(value))]
-        self.process = subprocess.Popen([PROGRAM, "--data", self.data, *words],
+        self.process = subprocess.Popen([*before, PROGRAM, "--data", self.data, *words],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.lines = queue.Queue()
         self.seen = []
@@ -109,7 +110,15 @@ class Driver:
         self.process.stdin.close()
         self.reader.join()
 
+    def abandon(self):
+        """It ends by itself, as if it was killed; what it was started by may go on."""
+        mine = processes_with(f"{PROGRAM}\0--data\0{self.data}\0", of="cmdline")
+        self.process.stdin.close()
+        wait_gone(*mine)
+
     def close(self):
+        if self.process.stdin.closed:
+            return
         if self.process.poll() is None:
             self.say("close")
             self.process.stdin.close()
@@ -125,15 +134,16 @@ def log_text(folder):
                     if path.name.isdigit())
 
 
-def processes_with(text):
-    """Pids whose environment has this in it."""
+def processes_with(text, of="environ"):
+    """Pids that live and whose environment (or `cmdline`, from its beginning) has this."""
     found = []
-    for path in pathlib.Path("/proc").glob("[0-9]*/environ"):
+    for path in pathlib.Path("/proc").glob(f"[0-9]*/{of}"):
         try:
-            if text.encode() in path.read_bytes() and alive(path.parent.name):
-                found.append(int(path.parent.name))
+            at = path.read_bytes().find(text.encode())
         except OSError:
-            pass  # it has just ended
+            continue  # it has just ended, or is somebody else's
+        if (at == 0 or (at > 0 and of == "environ")) and alive(path.parent.name):
+            found.append(int(path.parent.name))
     return found
 
 
