@@ -9,6 +9,7 @@ import pytest
 
 from lib.load import Load, task_body
 from lib.network import Network, Separate, Unavailable
+from lib.runs import Witness, ended, node_of, shorten, successor
 from lib.wait import wait_until
 
 STEPS = 40 if os.environ.get("MUSTER_TEST_FULL") else 5
@@ -113,3 +114,29 @@ def test_links_are_cut_in_any_way_and_nothing_acknowledged_is_lost(separate, see
             separate.network.heal()
             load.goes_on(10)
     load.check(separate.settled())
+
+
+def test_the_run_of_a_leader_that_is_cut_off_is_over_before_its_successor_begins(
+        separate, tmp_path):
+    witness = Witness(tmp_path)
+    shorten(separate.leader())
+    witness.create(separate.leader())
+    run = witness.run(separate.leader())
+    witness.begun(run)
+    node = node_of(separate, run)
+    if not node.leads():
+        separate.leader().call("POST", "/v1/cluster/transfer", {"to": node.name})
+        wait_until(f"{node.name} leads", node.leads)
+    separate.network.isolate(node.number)
+    left = others(separate, node)
+    assert ended(separate, run, left)["outcome"] == "lost"
+    after = successor(separate, run, left)
+    witness.begun(after)
+    assert node_of(separate, after, left) is not node
+    separate.network.heal()
+    separate.wait_ready()
+    assert witness.alive()
+    witness.end()
+    assert ended(separate, after)["outcome"] == "success"
+    assert witness.numbers() == [run, after]
+    witness.check()
