@@ -71,7 +71,7 @@ static void launched(struct exec_run *run)
     } else if (launched->fd >= 0) {
         exec_live(run, launched->fd);
     } else if (launched->unsettled) {
-        exec_look(run, true, "its supervisor did not start");
+        exec_look(run, true, launched->result.text);
     } else {
         exec_end(run, &launched->result);
     }

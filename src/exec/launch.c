@@ -266,6 +266,22 @@ static bool wait_ready(int fd)
     }
 }
 
+/* What it said of itself, behind what is known here. */
+static void add_errors(int folder_fd, struct err *err)
+{
+    struct buf errors;
+    if (files_read(folder_fd, FILES_ERRORS, &errors, NULL) == 0 && errors.len > 0) {
+        const char *end = memchr(errors.data, '\n', errors.len);
+        size_t len =
+            end != NULL ? (size_t)(end - (const char *)errors.data) : errors.len;
+        char *line = mem_strndup((const char *)errors.data, len);
+        size_t at = strlen(err->text);
+        snprintf(err->text + at, sizeof err->text - at, ": %.200s", line);
+        mem_free(line);
+    }
+    buf_close(&errors);
+}
+
 static int start_supervisor(const struct place *place, const struct driver_spec *spec,
                             pid_t *pid, struct err *err)
 {
@@ -307,6 +323,26 @@ static void claimed_before(int folder_fd, struct place_launched *out)
     }
 }
 
+/* False: nothing was started, and the result says why. */
+static bool begin(const struct place *place, int folder_fd,
+                  const struct driver_spec *spec, struct place_launched *out)
+{
+    struct err err = {.text = "its supervisor cannot be reached"};
+    if (start_supervisor(place, spec, &out->pid, &err) == 0) {
+        out->fd = place_connect(folder_fd);
+    } else if (out->pid == 0) {
+        end_now(out, DRIVER_FAILED, err.text);
+        return false;
+    } else {
+        add_errors(folder_fd, &err);
+    }
+    if (out->fd < 0) { /* it may have begun all the same: who looks next finds out */
+        out->unsettled = true;
+        tries_copy_text(out->result.text, err.text, strlen(err.text));
+    }
+    return true;
+}
+
 static void launch_claimed(const struct place *place, int folder_fd,
                            const struct driver_spec *spec, bool cancelled,
                            uint64_t mark, struct place_launched *out)
@@ -318,11 +354,7 @@ static void launch_claimed(const struct place *place, int folder_fd,
         end_now(out, DRIVER_FAILED, err.text);
     } else if (process_boot_ms() >= spec->deadline_ms) {
         end_now(out, DRIVER_LOST, "the lease ran out before it began");
-    } else {
-        /* It may have begun, whatever is said here: who looks next finds out. */
-        out->unsettled = start_supervisor(place, spec, &out->pid, &err) != 0;
-        out->fd = out->unsettled ? -1 : place_connect(folder_fd);
-        out->unsettled = out->fd < 0;
+    } else if (begin(place, folder_fd, spec, out)) {
         return;
     }
     place_end_log(folder_fd);

@@ -37,8 +37,8 @@ void place_close(struct place *place);
 struct place_launched {
     int fd;         /* connected to its supervisor; -1: none is */
     pid_t pid;      /* of its guard, this process's child; 0: none was started */
-    bool unsettled; /* it may be alive: place_settle() by force; else, without `fd`, it
-                     * has ended as `result` says */
+    bool unsettled; /* it may be alive: place_settle() by force; result.text has why;
+                     * else, without `fd`, it has ended as `result` says */
     struct driver_result result;
 };
 

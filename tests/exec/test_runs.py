@@ -143,6 +143,20 @@ def test_what_is_no_module(driver, tmp_path):
     assert "has no plan: only a module with an executable file of that name" in end["text"]
 
 
+def test_without_a_supervisor_there_is_no_run(drivers, tmp_path):
+    folder = module(tmp_path / "m", "touch began")
+    driver = drivers(program=tmp_path / "none").ready()
+    end = driver.run(1, folder)
+    assert (end["outcome"], end["text"]) == ("failed",
+                                             "no supervisor: No such file or directory")
+    driver.close()
+    driver = drivers(program="/bin/cat").ready()  # it does not know what to do
+    end = driver.run(2, folder)
+    assert end["outcome"] == "lost"
+    assert end["text"].startswith("its supervisor did not start: ") and "supervise" in end["text"]
+    assert not (driver.data / "work/task/began").exists()
+
+
 def test_a_task_cannot_lead_out_of_the_work_folder(driver, tmp_path):
     for run, name in enumerate(("..", "a/../../b", "/etc"), 1):
         end = driver.run(run, module(tmp_path / "m", "exit 0"), task=name)
