@@ -462,10 +462,30 @@ void engine_abstain(struct engine *engine, bool abstains)
     engine->abstains = abstains;
 }
 
+/* Appends of our own, which libraft knows nothing of. Its own beats go with a look at
+ * who has answered since the last one, and whoever was asked a moment ago and has not
+ * yet it takes for dead: what is written then waits for the next beat (rule 8). Who has
+ * not been sent the entry at the commit index could only reject it: he gets none. */
 void engine_beat(struct engine *engine)
 {
-    if (engine->phase == ENGINE_RUNNING && engine->role == ENGINE_LEADER) {
-        engine_timer_fired(&engine->timer);
+    struct membership members;
+    uint64_t commit = engine->commit;
+    if (engine->phase != ENGINE_RUNNING || engine->role != ENGINE_LEADER) {
+        return;
+    }
+    engine_membership(engine, &members);
+    for (size_t i = 0; i < members.count; i++) {
+        uint64_t id = members.rows[i].id;
+        if (id != engine->options.id &&
+            engine_match(engine, id) + ENGINE_INFLIGHT_ENTRIES >= commit) {
+            struct raft_message message = {.type = RAFT_APPEND_ENTRIES,
+                                           .server_id = id};
+            message.append_entries.term = engine->outbox.term;
+            message.append_entries.prev_log_index = commit;
+            message.append_entries.prev_log_term = engine_term_at(engine, commit);
+            message.append_entries.leader_commit = commit;
+            engine_send_append(engine, &message);
+        }
     }
 }
 

@@ -403,6 +403,41 @@ static void a_leader_beats_every_heartbeat_whatever_it_sent_between(void **state
     with_and_without(RULE_LEADER_TICK, leader_tick);
 }
 
+/* libraft took a peer that had no time to answer for dead, and kept from it what was
+ * written then until the next beat. */
+static void a_beat_out_of_turn_takes_nobody_for_dead(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct entry first = change_entry(1, 3, 0);
+    bench_open(&bench, &first, 1, 0);
+    bench_lead(&bench);
+    for (int i = 0; i < 3; i++) { /* node 2 is well, node 3 is dead */
+        bench_commit_all(&bench);
+        bench_run(&bench, HEARTBEAT_MS);
+    }
+    bench_forget_sent(&bench); /* it has just been sent a beat */
+    engine_beat(bench.engine);
+    struct message beat;
+    assert_true(bench_last_sent(&bench, RAFT_APPEND_ENTRIES, &beat));
+    assert_int_equal(beat.raft.append_entries.leader_commit,
+                     engine_commit(bench.engine));
+    message_close(&beat);
+    bench_forget_sent(&bench);
+    struct bytes *payload = bytes_new("x", 1);
+    uint64_t index = 0;
+    uint64_t term = 0;
+    assert_int_equal(
+        engine_submit(bench.engine, ENTRY_COMMAND, payload, &index, &term, NULL), 0);
+    bytes_unref(payload);
+    size_t to_two = 0;
+    for (size_t i = 0; i < bench.sent_count; i++) {
+        to_two += bench.sent[i].to == 2;
+    }
+    assert_int_equal(to_two, 1); /* at once */
+    bench_close(&bench);
+}
+
 /* --- 9
  * -----------------------------------------------------------------------------------------
  */
@@ -646,6 +681,7 @@ int main(void)
         cmocka_unit_test(who_installs_a_snapshot_takes_an_append_as_a_heartbeat),
         cmocka_unit_test(a_write_that_was_overwritten_reports_only_what_is_left),
         cmocka_unit_test(a_leader_beats_every_heartbeat_whatever_it_sent_between),
+        cmocka_unit_test(a_beat_out_of_turn_takes_nobody_for_dead),
         cmocka_unit_test(a_refused_pre_vote_tells_the_higher_term),
         cmocka_unit_test(a_silent_leader_does_not_stop_a_vote),
         cmocka_unit_test(who_is_no_voter_in_its_own_log_votes_too),
