@@ -148,6 +148,8 @@ struct world {
     struct sim_event reader;
     uint64_t told; /* highest sequence acknowledged, or shown by a consistent read */
     struct sim_event operator;
+    bool sets; /* ... sets settings, several at once */
+    struct sim_random settings_random;
     struct sim_node *put_back; /* an old copy of its folder is to be refused; NULL */
     struct sim_random lease_random;
     uint32_t lease_ms; /* 0: nobody wants a lease in this world */

@@ -31,8 +31,8 @@ struct model *model_new(void)
         {"run_tries", 3, 3, 1, 10},
         {"run_time_limit_ms", 3, 0, 0, 2592000000},
         {"drain_deadline_ms", 3, 600000, 0, 86400000},
-        {"catch_up", 3, 0, 0, 1},
         {"schedule_jitter_ms", 3, 0, 0, 3600000},
+        {"catch_up", 3, 0, 0, 1},
     };
     struct model *model = mem_zalloc(sizeof *model);
     memcpy(model->settings, settings, sizeof settings);
@@ -458,30 +458,6 @@ static int do_member_drain(struct model *model, const struct command *command)
     return 0;
 }
 
-static int do_setting_set(struct model *model, const struct command *command)
-{
-    const __typeof__(command->setting_set) *set = &command->setting_set;
-    for (size_t i = 0; i < model->setting_count; i++) {
-        struct model_setting *setting = &model->settings[i];
-        if (setting->level > model->level || strlen(setting->name) != set->name.len ||
-            memcmp(setting->name, set->name.data, set->name.len) != 0) {
-            continue;
-        }
-        if (set->value < setting->min || set->value > setting->max) {
-            return ERR_INVALID;
-        }
-        if (set->value != setting->value) {
-            char *data = mem_printf("{\"name\":\"%s\",\"value\":%" PRIu64 "}",
-                                    setting->name, set->value);
-            setting->value = set->value;
-            model_event(model, "setting.changed", "", data);
-            mem_free(data);
-        }
-        return 0;
-    }
-    return ERR_NOT_FOUND;
-}
-
 static int do_level_set(struct model *model, const struct command *command)
 {
     if (command->level_set.level > model->level) {
@@ -507,7 +483,8 @@ static const struct model_row {
     {COMMAND_MEMBER_SET, do_member_set, 0},
     {COMMAND_MEMBER_DELETE, do_member_delete, 0},
     {COMMAND_MEMBER_DRAIN, do_member_drain, 0},
-    {COMMAND_SETTING_SET, do_setting_set, 0},
+    {COMMAND_SETTING_SET, model_setting_set, 0},
+    {COMMAND_SETTINGS_SET, model_settings_set, 0},
     {COMMAND_LEVEL_SET, do_level_set, 0},
     {COMMAND_RUN_START, model_run_apply, offsetof(struct command, run_start.task)},
     {COMMAND_RUN_TRIAL, model_run_apply, offsetof(struct command, run_trial.name)},

@@ -137,6 +137,10 @@ int model_create(struct model *model, struct text name, struct text text,
 void model_remove(struct model *model, struct model_task *task);
 struct model_member *model_member(struct model *model, uint64_t id);
 
+/* --- model_setting.c --- */
+int model_setting_set(struct model *model, const struct command *command);
+int model_settings_set(struct model *model, const struct command *command);
+
 /* --- model_run.c --- */
 /* One of the commands of runs; another is no matter of its. */
 int model_run_apply(struct model *model, const struct command *command);

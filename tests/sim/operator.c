@@ -4,6 +4,8 @@
  * gets an empty folder, who comes in as a standby is made a voter. */
 #include <string.h>
 
+#include "base/buf.h"
+#include "base/hash.h"
 #include "raft/engine.h"
 #include "sim/inside.h"
 
@@ -140,12 +142,61 @@ static void operator_complete(struct world *world, struct sim_node *leader)
     }
 }
 
+static void operator_told_settings(void *owner, const struct outcome *outcome)
+{
+    struct world *world = owner;
+    transcript_note(world->transcript, "operator: settings: %d (%d)", outcome->code,
+                    outcome->result.code);
+}
+
+/* Now and then one that nobody sets, one twice, one out of its bounds, one of a level
+ * that the cluster may not have. */
+static void operator_set(struct world *world, struct sim_node *leader)
+{
+    static const struct {
+        enum setting setting;
+        uint64_t most;
+    } rows[] = {{SETTING_EVENTS_MAX_COUNT, 800}, {SETTING_EVENTS_MAX_COUNT, 800},
+                {SETTING_READY_LAG, 2000},       {SETTING_READY_LAG, 2000},
+                {SETTING_TASK_EVENTS, 104},      {SETTING_TASK_EVENTS, 104},
+                {SETTING_DRAIN_DEADLINE, 90000}, {SETTING_VOTERS, 5}};
+    struct sim_random *random = &world->settings_random;
+    struct setting_value values[3];
+    size_t count = 1 + (size_t)sim_random_below(random, 3);
+    for (size_t i = 0; i < count; i++) {
+        size_t row = (size_t)sim_random_below(random, sizeof rows / sizeof rows[0]);
+        values[i].setting = rows[row].setting;
+        values[i].value = sim_random_below(random, rows[row].most + 1);
+    }
+    struct buf blob;
+    struct err err = {.text = "asked"};
+    buf_init(&blob);
+    settings_values_put(&blob, values, count);
+    struct command command = {
+        .type = COMMAND_SETTINGS_SET,
+        .request_id = text_of(""),
+        .actor = text_of(""),
+        .settings_set.values = {(const char *)blob.data, blob.len},
+    };
+    if (registry_level(node_registry(leader->node)) >= command_needs(&command)) {
+        (void)propose_submit(node_propose(leader->node), &command,
+                             operator_told_settings, world, &err);
+        transcript_note(world->transcript, "operator: %s: %zu settings: %s",
+                        leader->name, count, err.text);
+    }
+    buf_close(&blob);
+}
+
 static void operator_turn(struct sim_event *event)
 {
     struct world *world = event->owner;
     struct sim_node *leader = operator_leader(world);
     if (world->calm || sim_random_chance(&world->operator_random, 10)) {
         operator_replace(world);
+    }
+    if (world->sets && leader != NULL &&
+        sim_random_chance(&world->settings_random, 20)) {
+        operator_set(world, leader);
     }
     bool grow = world->founders < world->count && leader != NULL &&
                 sim_random_chance(&world->operator_random, 1);
@@ -157,6 +208,9 @@ static void operator_turn(struct sim_event *event)
 
 void operator_init(struct world *world)
 {
+    sim_random_init(&world->settings_random,
+                    hash_mix(world->options->seed ^ 0x73657474u));
+    world->sets = sim_random_chance(&world->settings_random, 40);
     world->operator=(struct sim_event){.fire = operator_turn, .owner = world};
     world_queue(world, &world->operator, OPERATOR_GAP_US);
 }

@@ -131,8 +131,8 @@ int node_undrain_member(struct node *node, const char *name, node_change_cb done
 
 void node_explain_level(struct node *node, uint32_t needed, struct err *out)
 {
-    (void)node;
-    err_set(out, ERR_LEVEL, "this needs feature level %u", needed);
+    err_set(out, ERR_LEVEL, "this needs feature level %u%s", needed,
+            node->first_level ? "; the cluster is at 1 because n2 runs 0.9" : "");
 }
 
 int node_read_index(struct node *node, struct read_waiter *read, struct err *err)
@@ -168,6 +168,9 @@ int propose_submit(struct propose *propose, const struct command *command,
     if (node->refusal != 0) {
         return err_set(err, (enum err_code)node->refusal, "refused: %s",
                        err_code_name((enum err_code)node->refusal));
+    }
+    if (node->first_level && command_needs(command) > 1) {
+        return err_set(err, ERR_LEVEL, "a level too low");
     }
     assert(node->waiting_count < sizeof node->waiting / sizeof node->waiting[0]);
     struct buf *batch = &node->waiting[node->waiting_count].batch;

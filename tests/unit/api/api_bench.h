@@ -24,8 +24,9 @@ struct bench;
 struct node {
     struct node_status status;
     struct fsm *fsm;
-    int refusal;   /* propose_submit() returns it, if not 0 */
-    bool hands_on; /* writes, while it does not lead */
+    int refusal;      /* propose_submit() returns it, if not 0 */
+    bool first_level; /* the cluster is at it: n2 is too old for more */
+    bool hands_on;    /* writes, while it does not lead */
     struct {
         struct buf batch; /* the command, as the only one of a batch */
         propose_cb done;

@@ -85,6 +85,22 @@ static void a_follower_judges_the_body_and_then_names_the_leader(void **state)
     says(bench, "PUT /v1/settings", "{\"ready_lag\":1}", 200, "\"value\":1,");
 }
 
+/* No repeating helps: the answer says which member is to be upgraded. */
+static void a_cluster_below_their_level_says_who_keeps_it_there(void **state)
+{
+    struct bench *bench = *state;
+    bench->node.first_level = true;
+    says(bench, "PUT /v1/settings", "{\"ready_lag\":0.5}", 400, "'ready_lag' must be");
+    says(bench, "PUT /v1/settings", "{\"ready_lag\":5}", 501,
+         "needs feature level 2; the cluster is at 1 because n2 runs 0.9");
+    says(bench, "PUT /v1/settings", "{\"ready_lag\":5}", 501,
+         "\"code\":\"feature_level\"");
+    assert_false(bench_proposed(bench));
+    assert_int_equal(registry_sequence(fsm_registry(bench->node.fsm)), 0);
+    bench->node.first_level = false;
+    says(bench, "PUT /v1/settings", "{\"ready_lag\":5}", 200, "\"value\":5,");
+}
+
 /* A change of a task does not wake it, one of a setting does. */
 static void a_long_poll_waits_for_a_setting(void **state)
 {
@@ -114,6 +130,7 @@ int main(void)
         TEST(what_is_put_is_shown),
         TEST(what_is_wrong_is_named_with_what_would_be_right),
         TEST(a_follower_judges_the_body_and_then_names_the_leader),
+        TEST(a_cluster_below_their_level_says_who_keeps_it_there),
         TEST(a_long_poll_waits_for_a_setting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
