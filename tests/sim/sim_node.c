@@ -520,6 +520,10 @@ void sim_node_observe(struct sim_node *member)
             world, "%s: commit %" PRIu64 " after %" PRIu64 ", its log ends at %" PRIu64,
             member->name, commit, member->commit, engine_last(engine));
     }
+    if (engine->stored > engine_last(engine)) { /* rule 6 */
+        world_doubt(world, "%s: calls %" PRIu64 " durable, its log ends at %" PRIu64,
+                    member->name, engine->stored, engine_last(engine));
+    }
     if (member->commit == 0) {
         member->founded = true;
         struct node_status status;
