@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "raft/command.h"
 #include "raft/keeper_wire.h"
 #include "raft/link.h"
 #include "unit/raft/cluster_bench.h"
@@ -74,7 +75,7 @@ static void stranger_come(struct stranger *stranger, struct cluster_bench *bench
         .node_id = 4711,
         .start_counter = 1,
         .session = 99,
-        .level = 2,
+        .level = COMMAND_LEVEL,
         .name = "x",
         .peer_address = STRANGER,
         .api_address = "",
