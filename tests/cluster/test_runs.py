@@ -47,6 +47,7 @@ def once(cluster, run):
         assert [data["run"] for data in events(node, "run.ended")].count(run) == 1
 
 
+@pytest.mark.sanitized
 def test_a_run_outlives_the_end_of_its_node_and_is_adopted(dev, tmp_path, witness):
     wait_until("it leads", dev.leads)
     witness.create(dev)
@@ -66,6 +67,7 @@ def test_a_run_outlives_the_end_of_its_node_and_is_adopted(dev, tmp_path, witnes
     assert witness.numbers()[0] == run
 
 
+@pytest.mark.sanitized
 @pytest.mark.parametrize("role", ["leader", "follower"])
 def test_a_run_goes_on_when_its_node_is_killed_and_comes_back(three, witness, role):
     run, node = started(three, witness)

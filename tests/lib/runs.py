@@ -78,7 +78,9 @@ class Witness:
         wait_until(f"run {run} has begun", lambda: run in self.numbers())
 
     def end(self, code=0):
-        (self.folder / "end").write_text(str(code))
+        whole = self.folder / "end.new"  # it is read as soon as it is there
+        whole.write_text(str(code))
+        whole.rename(self.folder / "end")
 
     def check(self):
         """No overlap, and the numbers only grew."""
