@@ -75,6 +75,17 @@ static bool kill_all(const struct files_record *record, uint64_t mark)
     return true;
 }
 
+/* What a namespace that ended left: empty, or it stays. */
+static void remove_cgroup(int folder_fd)
+{
+    struct files_record record;
+    if (files_read_record(folder_fd, &record, NULL) == 0 && record.pid != 0) {
+        struct container container = {.kind = record.containment};
+        memcpy(container.path, record.cgroup, sizeof container.path);
+        container_remove(&container);
+    }
+}
+
 static enum place_finding bury(int folder_fd, uint64_t mark)
 {
     struct files_record record;
@@ -131,6 +142,7 @@ static enum place_finding look(const struct place *place, int folder_fd, bool fo
         }
     }
     if (claim.pid_namespace != place->pid_namespace) {
+        remove_cgroup(folder_fd);
         return PLACE_DEAD;
     }
     return bury(folder_fd, claim.mark);
