@@ -53,19 +53,21 @@ class Snapshot:
         head = self.records[0]
         self.format, self.clock, self.first, self.next = head.numbers("IQQQ")
         self.level = 1
-        if self.format == 2:
+        if self.format > 1:
             self.level, = head.numbers("28xI")
-            assert self.level > 1
+            assert self.level >= self.format
         assert self.next == self.first + len(self.of(EVENT))
 
     def of(self, kind):
         return [record for record in self.records if record.kind == kind]
 
     def tasks(self):
-        return [record.texts(21)[0] for record in self.of(TASK)]
+        deleting = 1 if self.format > 2 else 0
+        return [record.texts(21, deleting)[0] for record in self.of(TASK)]
 
     def members(self):
-        return [record.texts(20, self.format - 1)[0] for record in self.of(MEMBER)]
+        draining = 1 if self.format > 1 else 0
+        return [record.texts(20, draining)[0] for record in self.of(MEMBER)]
 
 
 def task_records(data):
