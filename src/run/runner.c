@@ -24,7 +24,7 @@
 #include "base/mem.h"
 #include "run/inside.h"
 
-#define RUNNER_WAIT_MS     20   /* while a run waits for lease or index */
+#define RUNNER_WAIT_MS     20   /* while a run waits for the index of its lease */
 #define RUNNER_EVENTS_LOOK 1024 /* more news than this: look without reading it */
 
 void runner_wake(struct runner *runner)
@@ -159,15 +159,27 @@ static void runner_settle_all(struct runner *runner)
     }
 }
 
+/* There is a lease, and its index is not applied yet: nobody tells when it is. */
+static bool runner_index_waits(struct runner *runner)
+{
+    struct lease_view lease;
+    struct node_status status;
+    node_lease(runner->node, &lease);
+    node_status(runner->node, &status);
+    return lease.until_ms > runner->driver->ops->now_ms(runner->driver) &&
+           status.applied < lease.index;
+}
+
 /* When to look again though nothing is heard; UINT64_MAX: not. */
-static uint64_t runner_next_ms(const struct runner *runner)
+static uint64_t runner_next_ms(struct runner *runner)
 {
     uint64_t now_ms = clock_now_ms(runner->clock);
     uint64_t next_ms = UINT64_MAX;
+    bool index_waits = runner_index_waits(runner);
     for (size_t i = 0; i < runner->runs.count; i++) {
         const struct local_run *local = runner->runs.items[i];
         uint64_t due_ms = UINT64_MAX;
-        if (local->state == LOCAL_WAITING) {
+        if (local->state == LOCAL_WAITING && index_waits) {
             due_ms = now_ms + RUNNER_WAIT_MS;
         } else if (local->report_after_ms > now_ms) {
             due_ms = local->report_after_ms;

@@ -187,6 +187,19 @@ static void test_start_rule(void **state)
     assert_non_null(fake_driver_run(&fake, id));
 }
 
+/* ... and begins once the index is applied, though that is no news of a run. */
+static void test_index_is_applied_later(void **state)
+{
+    (void)state;
+    uint64_t id = fake_node_place(node, "web", FAKE_SELF);
+    fake_node_renew(node, LEASE_MS, node->status.applied + 1);
+    pass(100);
+    assert_null(fake_driver_run(&fake, id));
+    node->status.applied++;
+    pass(100);
+    assert_non_null(fake_driver_run(&fake, id));
+}
+
 /* The index shows that the run was lost meanwhile: nothing begins. */
 static void test_lost_before_start(void **state)
 {
@@ -657,6 +670,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_whole_life),
         TEST(test_start_rule),
+        TEST(test_index_is_applied_later),
         TEST(test_lost_before_start),
         TEST(test_shorter_lease_of_run),
         TEST(test_shortest_lease_is_asked_for),
