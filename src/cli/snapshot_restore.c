@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "cli/cli.h"
@@ -46,6 +47,15 @@ static error_t restore_option(int key, char *value, struct argp_state *state)
     }
 }
 
+/* May it be there? Whose `raft` is beside them, restore_write() judges, and says so
+ * better: a node has made the two others. */
+static bool known_name(const char *name, bool raft)
+{
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
+           strcmp(name, "raft") == 0 ||
+           (raft && (strcmp(name, "runs") == 0 || strcmp(name, "work") == 0));
+}
+
 /* The folder of everything: not there, or nothing in it but what a restore that was cut
  * off has left in `raft`, which restore_write() judges. */
 static int check_data_dir(const char *path, struct err *err)
@@ -58,10 +68,10 @@ static int check_data_dir(const char *path, struct err *err)
     }
     int rv = 0;
     const struct dirent *entry = NULL;
+    bool raft = faccessat(dirfd(folder), "raft", F_OK, 0) == 0;
     while (rv == 0 && (entry = readdir(folder)) != NULL) {
         const char *name = entry->d_name;
-        if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
-            strcmp(name, "raft") != 0) {
+        if (!known_name(name, raft)) {
             rv = err_set(err, ERR_EXISTS, "the folder %s is not empty: %s is in it",
                          path, name);
         }

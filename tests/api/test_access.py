@@ -156,3 +156,23 @@ def test_each_token_has_idempotency_keys_of_its_own(guarded):
     assert create(guarded.operator, "a").status == 422
     again = create(guarded.writer, "a")
     assert again.status == 201 and again.headers["Idempotency-Replayed"] == "true"
+
+
+def test_a_run_needs_its_class_and_with_a_write_both(tmp_path):
+    write, write_line = token("ci", "write")
+    run, run_line = token("cron", "run")
+    both, both_line = token("ops", "run,write")
+    node = Node(tmp_path / "n1", "n1",
+                settings={"access": {"tokens": [write_line, run_line, both_line]}})
+    node.start()
+    wait_until("it leads", node.leads)
+    assert node.call("POST", "/v1/tasks", TASK, headers=bearer(write)).status == 201
+    for method, path, body, allowed in (
+            ("POST", "/v1/tasks/web/run", None, (run, both)),
+            ("POST", "/v1/runs/1/cancel", None, (run, both)),
+            ("PATCH", "/v1/tasks/web?run=inspect", {"enabled": False}, (both,)),
+            ("POST", "/v1/tasks?run=now", TASK, (both,))):
+        for secret in (write, run, both):
+            answer = node.call(method, path, body, headers=bearer(secret))
+            assert (answer.status == 403) is (secret not in allowed), (method, path, answer)
+    node.end()
