@@ -55,29 +55,30 @@ static void outlive_go_on(struct world *world)
 
 struct haste {
     struct sim_node *leader;
-    uint64_t last;     /* of its log, when it was looked at */
-    uint64_t waits_us; /* since then for that one; 0: for none */
+    uint64_t last;     /* of its log, when it was looked at last */
+    bool idle;         /* all of that was committed then */
+    uint64_t entry;    /* that is measured; 0: none */
+    uint64_t since_us; /* it was in the leader's log */
     uint64_t took_us[HASTE_WRITES];
     size_t count;
 };
 
-/* An entry begins when all before it are committed, so that nothing but its own way is
- * measured. */
+/* Only the first entry after a time in which all were committed, so that nothing but
+ * its own way is measured, and no queue of a burst. */
 static void haste_look(struct haste *haste, uint64_t now_us)
 {
     const struct engine *engine = node_engine(haste->leader->node);
     uint64_t last = engine_last(engine);
-    bool committed = engine_commit(engine) == last;
-    if (haste->waits_us != 0 && engine_commit(engine) >= haste->last) {
-        haste->took_us[haste->count++] = now_us - haste->waits_us;
-        haste->waits_us = 0;
-    } else if (haste->waits_us == 0 && last > haste->last && !committed) {
-        haste->waits_us = now_us;
+    uint64_t commit = engine_commit(engine);
+    if (haste->entry != 0 && commit >= haste->entry) {
+        haste->took_us[haste->count++] = now_us - haste->since_us;
+        haste->entry = 0;
+    } else if (haste->entry == 0 && haste->idle && last > haste->last) {
+        haste->entry = haste->last + 1;
+        haste->since_us = now_us;
     }
-    haste->last = haste->waits_us != 0 ? haste->last : last;
-    if (haste->waits_us == now_us) {
-        haste->last = last;
-    }
+    haste->idle = commit == last;
+    haste->last = last;
 }
 
 static int haste_compare(const void *a, const void *b)
