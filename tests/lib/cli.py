@@ -40,6 +40,11 @@ def done(*arguments, **more):
     return found.stdout
 
 
+def hear_interrupts():
+    """A shell that starts the tests in the background has them ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Followed(threading.Thread):
     """`muster events --follow` of those addresses, read as it writes:
     `with Followed(addresses, "--after", 0) as followed:`; it is interrupted at the end."""
@@ -48,7 +53,8 @@ class Followed(threading.Thread):
         super().__init__(daemon=True)
         self.process = subprocess.Popen(
             [BINARY, "events", "--follow", "-o", output, "--address", addresses,
-             *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+             *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            preexec_fn=hear_interrupts)
         self.lines = []
         self.code = None
 
