@@ -44,9 +44,11 @@ static bool chance(struct world *world, uint32_t percent)
 
 static struct text op_text(struct run_op *op)
 {
-    struct world *world = op->world;
-    snprintf(op->text, sizeof op->text, "{\"by\":%" PRIu64 ",\"f\":\"%s\"}",
-             below(world, 20), chance(world, 50) ? "x" : "");
+    /* One after the other: in which order arguments are drawn is the compiler's choice.
+     */
+    const char *flag = chance(op->world, 50) ? "x" : "";
+    uint64_t by = below(op->world, 20);
+    snprintf(op->text, sizeof op->text, "{\"by\":%" PRIu64 ",\"f\":\"%s\"}", by, flag);
     return text_of(op->text);
 }
 
