@@ -52,7 +52,7 @@ def spoil_tree(chance, body):
         del container[key]
     elif how == 1 and isinstance(container, dict):
         container[chance.choice(["foo", "", "names", "regexp", "Name", "enabled"])] = \
-            chance.choice(VALUES)
+            copy.deepcopy(chance.choice(VALUES))
     else:
         container[key] = copy.deepcopy(chance.choice(VALUES))
 
