@@ -47,7 +47,7 @@ struct lease_sight {
     uint64_t term;
     uint64_t leader; /* 0: not known */
     uint64_t commit;
-    uint32_t lease_ms; /* how long one is that is asked for now; not 0 */
+    uint32_t lease_ms; /* how long the next one is to be; not 0 */
 };
 
 struct lease_hooks {

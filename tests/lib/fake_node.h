@@ -69,7 +69,8 @@ void fake_node_free(struct node *node); /* what has no outcome gets ERR_NOT_LEAD
 struct result fake_node_apply(struct node *node, const struct command *command);
 /* Several in one batch. */
 void fake_node_batch(struct node *node, const struct command *commands, uint32_t count);
-/* A lease of `lease_ms`, asked for now, good from Raft index `index` on. */
+/* A lease of `lease_ms` that counts from this moment, good from Raft index `index`
+ * on. */
 void fake_node_renew(struct node *node, uint32_t lease_ms, uint64_t index);
 void fake_node_lead(struct node *node, bool leads, uint64_t term);
 /* Decide what is FAKE_PENDING, as `fate` says. */
