@@ -8,8 +8,9 @@
  *                                        ▼ │     │
  *                                      PAUSED ───┘
  *
- * Happy path: a job in the pool claims the run and spawns its supervisor, whose socket
- * is then read here; the supervisor says when the program began and how it ended.
+ * Happy path: a job in the pool claims the run and has its supervisor forked, whose
+ * socket is then read here; the supervisor says when the program began and how it
+ * ended.
  *
  * LOOKING is where everything goes of which that is not known: what an earlier start of
  * the node left, a supervisor whose connection ended without a result, one that was
@@ -20,7 +21,6 @@
 
 #include <assert.h>
 #include <string.h>
-#include <sys/wait.h>
 
 #include "base/hash.h"
 #include "base/log.h"
@@ -185,15 +185,6 @@ void exec_look(struct exec_run *run, bool force, const char *why)
 /* --- the clock
  * ------------------------------------------------------------------------------ */
 
-/* It was this process's child: it must not stay as a zombie. */
-static void reap(struct exec_run *run)
-{
-    if (run->pid != 0 && run->state != EXEC_LIVE && !run->working &&
-        waitpid(run->pid, NULL, WNOHANG) != 0) {
-        run->pid = 0;
-    }
-}
-
 static void look_after(struct exec_run *run)
 {
     uint64_t now_ms = process_boot_ms();
@@ -208,8 +199,7 @@ static void look_after(struct exec_run *run)
     } else if (run->state == EXEC_PAUSED && now_ms >= run->retry_ms) {
         exec_look(run, run->force || run->kill, run->why);
     }
-    reap(run);
-    if (run->forgotten && run->pid == 0 && run->leash == NULL && !run->working) {
+    if (run->forgotten && run->leash == NULL && !run->working) {
         exec_drop(run);
     }
 }

@@ -61,7 +61,6 @@ static void look_work(uv_work_t *request)
 static void launched(struct exec_run *run)
 {
     struct place_launched *launched = &run->launched;
-    run->pid = launched->pid;
     run->sent_ms = run->spec.deadline_ms;
     run->granted_ms = run->spec.deadline_ms;
     free_spec(&run->spec);

@@ -6,19 +6,17 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/id.h"
 #include "base/mem.h"
 #include "exec/files.h"
 #include "exec/place.h"
+#include "exec/starter.h"
 #include "exec/tries.h"
 
 #define LAUNCH_READY_MS 10000 /* an empty machine takes ten */
@@ -214,40 +212,6 @@ static int prepare(const struct place *place, int folder_fd,
 /* --- the supervisor
  * -------------------------------------------------------------------------------- */
 
-static int spawn(const struct place *place, uint64_t run, int ready_fd, pid_t *pid)
-{
-    char *folder = mem_printf("%s/%" PRIu64, place->runs, run);
-    char *errors = mem_printf("%s/" FILES_ERRORS, folder);
-    char name[] = "muster";
-    char verb[] = "supervise";
-    char path[] = "PATH=/usr/bin:/bin";
-    char *argv[] = {name, verb, folder, NULL};
-    char *environment[] = {path, NULL};
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawnattr_init(&attributes);
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&actions, ready_fd, STDOUT_FILENO);
-    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, errors,
-                                     O_WRONLY | O_CREAT | O_APPEND, 0600);
-    sigset_t none;
-    sigset_t all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setsigdefault(&attributes, &all);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK |
-                                              POSIX_SPAWN_SETSIGDEF);
-    int number =
-        posix_spawn(pid, place->program, &actions, &attributes, argv, environment);
-    posix_spawnattr_destroy(&attributes);
-    posix_spawn_file_actions_destroy(&actions);
-    mem_free(errors);
-    mem_free(folder);
-    return number;
-}
-
 /* True: it listens. */
 static bool wait_ready(int fd)
 {
@@ -282,22 +246,21 @@ static void add_errors(int folder_fd, struct err *err)
     buf_close(&errors);
 }
 
-static int start_supervisor(const struct place *place, const struct driver_spec *spec,
-                            pid_t *pid, struct err *err)
+/* ERR_UNAVAILABLE: there is none. ERR_OUTCOME_UNKNOWN: it may have begun. */
+static int start_supervisor(const struct place *place, uint64_t run, struct err *err)
 {
     int ready[2];
     if (pipe2(ready, O_CLOEXEC) != 0) {
-        return err_set(err, ERR_IO, "no pipe: %s", strerror(errno));
+        return err_set(err, ERR_UNAVAILABLE, "no pipe: %s", strerror(errno));
     }
-    int number = spawn(place, spec->run, ready[1], pid);
+    enum starter_outcome outcome = starter_start(place->starter, run, ready[1]);
+    int number = errno;
     close(ready[1]);
     int failed = 0;
-    if (number != 0) {
-        *pid = 0;
-        failed = err_set(err, ERR_IO, "no supervisor: %s", strerror(number));
+    if (outcome == STARTER_NONE) {
+        failed = err_set(err, ERR_UNAVAILABLE, "no supervisor: %s", strerror(number));
     } else if (!wait_ready(ready[0])) {
-        failed = err_set(err, ERR_IO, "its supervisor did not start");
-        kill(*pid, SIGKILL); /* it is a child of this process, and still is one */
+        failed = err_set(err, ERR_OUTCOME_UNKNOWN, "its supervisor did not start");
     }
     close(ready[0]);
     return failed;
@@ -328,9 +291,10 @@ static bool begin(const struct place *place, int folder_fd,
                   const struct driver_spec *spec, struct place_launched *out)
 {
     struct err err = {.text = "its supervisor cannot be reached"};
-    if (start_supervisor(place, spec, &out->pid, &err) == 0) {
+    int failed = start_supervisor(place, spec->run, &err);
+    if (failed == 0) {
         out->fd = place_connect(folder_fd);
-    } else if (out->pid == 0) {
+    } else if (failed == ERR_UNAVAILABLE) {
         end_now(out, DRIVER_FAILED, err.text);
         return false;
     } else {

@@ -50,7 +50,6 @@ struct exec_run {
     uint64_t granted_ms; /* and the one its supervisor has confirmed */
     uint32_t grace_ms;
     uint64_t retry_ms;
-    pid_t pid; /* of its guard while that is a child of this process */
     struct leash *leash;
     struct driver_spec spec; /* copies, until it was launched */
     uv_work_t work;

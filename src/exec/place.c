@@ -15,6 +15,7 @@
 
 #include "base/mem.h"
 #include "exec/files.h"
+#include "exec/starter.h"
 #include "runlog/writer.h"
 
 #define PLACE_RUNS  "runs"
@@ -44,8 +45,6 @@ int place_open(struct place *place, const struct exec_options *options, struct e
         .node = options->node,
         .log_bytes = options->log_bytes > 0 ? options->log_bytes : EXEC_LOG_BYTES,
         .containment = options->containment,
-        .program =
-            mem_strdup(options->program != NULL ? options->program : "/proc/self/exe"),
         .cgroup = mem_strdup(options->cgroup != NULL ? options->cgroup : ""),
         .pid_namespace = process_pid_namespace(),
     };
@@ -64,6 +63,9 @@ int place_open(struct place *place, const struct exec_options *options, struct e
     free(data_dir);
     if (place->work != NULL) {
         place->runs_fd = open(place->runs, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        place->starter =
+            starter_new(options->program != NULL ? options->program : "/proc/self/exe",
+                        place->runs);
     }
     if (place->runs_fd < 0) {
         int failed = place->work == NULL ? ERR_IO
@@ -82,7 +84,7 @@ void place_close(struct place *place)
     }
     mem_free(place->runs);
     mem_free(place->work);
-    mem_free(place->program);
+    starter_free(place->starter);
     mem_free(place->cgroup);
     *place = (struct place){.runs_fd = -1};
 }

@@ -7,12 +7,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #include "base/err.h"
 #include "exec/driver.h"
 #include "exec/exec.h"
 #include "exec/process.h"
+
+struct starter;
 
 struct place {
     int runs_fd;
@@ -20,7 +21,7 @@ struct place {
     char *work; /* absolute */
     uint64_t node;
     uint64_t log_bytes;
-    char *program;
+    struct starter *starter;
     char *cgroup;
     enum exec_containment containment;
     char boot[PROCESS_BOOT_SIZE];
@@ -36,7 +37,6 @@ void place_close(struct place *place);
 
 struct place_launched {
     int fd;         /* connected to its supervisor; -1: none is */
-    pid_t pid;      /* of its guard, this process's child; 0: none was started */
     bool unsettled; /* it may be alive: place_settle() by force; result.text has why;
                      * else, without `fd`, it has ended as `result` says */
     struct driver_result result;

@@ -22,6 +22,7 @@
 #include "exec/exec.h"
 #include "exec/files.h"
 #include "exec/process.h"
+#include "exec/starter.h"
 #include "exec/supervisor.h"
 
 static void close_descriptors(void)
@@ -205,24 +206,34 @@ static int supervise(struct supervisor *supervisor)
     return 0;
 }
 
+/* All of it, in the process that is to be the supervisor. */
+static int supervise_folder(char *folder)
+{
+    close_descriptors();
+    static struct supervisor supervisor;
+    supervisor.guard = guard_fork(); /* one there is not is done without */
+    supervisor.folder = folder;
+    supervisor.folder_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (supervisor.folder_fd < 0 || fchdir(supervisor.folder_fd) != 0) {
+        struct err err;
+        err_set(&err, ERR_IO, "%s: %s", folder, strerror(errno));
+        return refuse(&err);
+    }
+    umask(077);
+    return supervise(&supervisor);
+}
+
 int exec_supervise(int argc, char **argv)
 {
+    if (argc == 4 && strcmp(argv[1], STARTER_OPTION) == 0) {
+        close_descriptors();
+        return starter_serve(argc, argv, supervise_folder);
+    }
     if (argc != 2 || argv[1][0] == '-') {
         fprintf(stderr, "Usage: muster supervise FOLDER\n\n"
                         "Carry out the run that a node has claimed in FOLDER. A node "
                         "starts it; it is of no use to anybody else.\n");
         return 2;
     }
-    close_descriptors();
-    static struct supervisor supervisor;
-    supervisor.guard = guard_fork(); /* one there is not is done without */
-    supervisor.folder = argv[1];
-    supervisor.folder_fd = open(argv[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (supervisor.folder_fd < 0 || fchdir(supervisor.folder_fd) != 0) {
-        struct err err;
-        err_set(&err, ERR_IO, "%s: %s", argv[1], strerror(errno));
-        return refuse(&err);
-    }
-    umask(077);
-    return supervise(&supervisor);
+    return supervise_folder(argv[1]);
 }
