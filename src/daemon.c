@@ -40,7 +40,8 @@ struct daemon {
     struct node *node;
     struct runner *runner;
     struct control *control;
-    size_t running; /* parts started; parts[running - 1] is the last */
+    struct place_now place_now; /* whom a run goes to that a client asks for */
+    size_t running;             /* parts started; parts[running - 1] is the last */
     bool stopping;
     bool retiring; /* serve_retired() will come */
     int exit_code;
@@ -133,13 +134,6 @@ static uint32_t daemon_connections(const struct config *config)
     return (uint32_t)wanted;
 }
 
-/* Who carries out a run that a client asks for. */
-static int daemon_place(void *owner, uint64_t *node_id, struct err *err)
-{
-    const struct daemon *daemon = owner;
-    return control_place_now(daemon->node, node_id, err);
-}
-
 static int api_part_start(struct daemon *daemon, struct err *err)
 {
     const struct config *config = daemon->config;
@@ -153,8 +147,8 @@ static int api_part_start(struct daemon *daemon, struct err *err)
         .loop = &daemon->loop,
         .clock = daemon->clock,
         .runs = runs,
-        .place = daemon_place,
-        .place_owner = daemon,
+        .place = control_place_now,
+        .place_owner = &daemon->place_now,
         .listen = config->listen_address,
         .version = MUSTER_VERSION,
         .cluster_name = config->cluster_name,
@@ -231,7 +225,9 @@ static int node_part_start(struct daemon *daemon, struct err *err)
         .owner = daemon,
         .failed = node_failed,
     };
-    return node_start(&daemon->node, &options, err);
+    int rv = node_start(&daemon->node, &options, err);
+    daemon->place_now.node = daemon->node;
+    return rv;
 }
 
 static void node_part_stop(struct daemon *daemon)

@@ -36,9 +36,18 @@ struct place_members {
 };
 void place_members_load(struct place_members *members, struct node *node);
 
+/* What this node chose since the last event of the registry, and is not among its live
+ * runs yet: many who ask at once are not all sent to the same member. */
+struct place_now {
+    struct node *node;
+    uint64_t sequence; /* of that event */
+    uint64_t chosen[LIMIT_MEMBERS];
+    uint64_t counts[LIMIT_MEMBERS]; /* of these; 0: no more of them */
+};
+
 /* The id of the member that is to carry out a run that is placed now; on the leader,
- * who alone knows whom it reaches. `owner` is the struct node. For who places a run by
- * himself. ERR_CONFLICT as above. */
+ * who alone knows whom it reaches. `owner` is a struct place_now, zero but for the node
+ * at first. For who places a run by himself. ERR_CONFLICT as above. */
 int control_place_now(void *owner, uint64_t *id, struct err *err);
 
 #endif

@@ -40,14 +40,34 @@ void place_members_load(struct place_members *members, struct node *node)
     place_count_live(members, registry);
 }
 
+/* The count of that member; there are never more of them than places. */
+static uint64_t *place_now_count(struct place_now *now, uint64_t id)
+{
+    size_t at = 0;
+    while (at + 1 < LIMIT_MEMBERS && now->counts[at] > 0 && now->chosen[at] != id) {
+        at++;
+    }
+    now->chosen[at] = id;
+    return &now->counts[at];
+}
+
 int control_place_now(void *owner, uint64_t *id, struct err *err)
 {
+    struct place_now *now = owner;
+    uint64_t sequence = registry_sequence(node_registry(now->node));
+    if (sequence != now->sequence) {
+        *now = (struct place_now){.node = now->node, .sequence = sequence};
+    }
     struct place_members members;
     size_t chosen = 0;
-    place_members_load(&members, owner);
+    place_members_load(&members, now->node);
+    for (size_t i = 0; i < members.count; i++) {
+        members.candidates[i].live += *place_now_count(now, members.candidates[i].id);
+    }
     int rv = place_choose(members.candidates, members.count, &chosen, err);
     if (rv == 0) {
         *id = members.candidates[chosen].id;
+        *place_now_count(now, *id) += 1;
     }
     return rv;
 }

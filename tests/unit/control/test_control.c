@@ -11,15 +11,17 @@
 
 #include "base/map.h"
 #include "control/control.h"
+#include "control/place.h"
 #include "lib/fake_node.h"
 #include "lib/sim_clock.h"
 
-#define TASK    "{\"condition\":{},\"module\":\"./m\",\"name\":\"web\"}"
-#define N1      FAKE_SELF
-#define N2      (FAKE_SELF + 1)
-#define N3      (FAKE_SELF + 2)
-#define WAIT_MS (4000 + 5000 + 90 + 1000) /* (lease + grace)(1 + rho) + 1 s */
-#define TICK_MS 100
+#define TASK_NAMED(name) "{\"condition\":{},\"module\":\"./m\",\"name\":\"" name "\"}"
+#define TASK             "{\"condition\":{},\"module\":\"./m\",\"name\":\"web\"}"
+#define N1               FAKE_SELF
+#define N2               (FAKE_SELF + 1)
+#define N3               (FAKE_SELF + 2)
+#define WAIT_MS          (4000 + 5000 + 90 + 1000) /* (lease + grace)(1 + rho) + 1 s */
+#define TICK_MS          100
 
 static struct sim_time *time_;
 static struct clock *clock_;
@@ -222,6 +224,29 @@ static void test_placement_is_pending(void **state)
     pass(TICK_MS);
     assert_non_null(live("web"));
     assert_int_equal(node->proposed, 1);
+}
+
+/* None of the runs they asked for is there yet when the next one asks. */
+static void test_many_who_ask_at_once_are_spread(void **state)
+{
+    (void)state;
+    struct place_now now = {.node = node};
+    struct err err;
+    unsigned counts[FAKE_NODES] = {0};
+    fake_node_task(node, "busy", TASK_NAMED("busy"));
+    fake_node_place(node, "busy", N2);
+    for (int i = 0; i < 8; i++) {
+        uint64_t id = 0;
+        assert_int_equal(control_place_now(&now, &id, &err), 0);
+        counts[id - FAKE_SELF]++;
+    }
+    assert_int_equal(counts[0], 3);
+    assert_int_equal(counts[1], 2);
+    assert_int_equal(counts[2], 3);
+    fake_node_place(node, "web", N1); /* an event: from now on the registry counts */
+    uint64_t id = 0;
+    assert_int_equal(control_place_now(&now, &id, &err), 0);
+    assert_int_equal(id, N3);
 }
 
 /* --- leadership --------------------------------------------------------------------
@@ -488,6 +513,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_due_is_placed),
         TEST(test_not_before_its_time),
+        TEST(test_many_who_ask_at_once_are_spread),
         TEST(test_many_are_spread),
         TEST(test_follow_up_waits),
         TEST(test_nobody_can),
