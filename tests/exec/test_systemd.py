@@ -18,6 +18,14 @@ REASON = why_not()
 pytestmark = pytest.mark.skipif(REASON is not None, reason=f"no systemd of its own: {REASON}")
 
 
+def name(pid):
+    """Of a process, as it calls itself; None: it has ended."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return None
+
+
 class Service:
     """A node as a service; `node` speaks to it."""
 
@@ -46,11 +54,18 @@ class Service:
         """The node's process, as the test sees it."""
         inside = self.systemd.show(UNIT, "MainPID")
         for pid in self.systemd.pids(UNIT):
-            status = pathlib.Path(f"/proc/{pid}/status").read_text()
-            numbers = next(l for l in status.splitlines() if l.startswith("NSpid:")).split()
-            if numbers[-1] == inside:
+            if self.inside(pid) == inside:
                 return pid
         return None
+
+    @staticmethod
+    def inside(pid):
+        """Its number in systemd's namespace."""
+        try:
+            status = pathlib.Path(f"/proc/{pid}/status").read_text()
+        except OSError:
+            return None
+        return next(l for l in status.splitlines() if l.startswith("NSpid:")).split()[-1]
 
     def program(self, run):
         """The process of a run's program: one whose environment says so."""
@@ -66,8 +81,9 @@ class Service:
         return found[0]
 
     def of_run(self):
-        """All that is of a run and not of the node."""
-        return set(self.systemd.pids(UNIT)) - {self.main()}
+        """All that is of runs and not of the node, which has a process that forks them."""
+        return {pid for pid in self.systemd.pids(UNIT) if pid != self.main() and
+                name(pid) not in (None, "muster-starter")}
 
     def ended(self, run):
         wait_until("the run's end is told", lambda: events(self.node, "run.ended"))
@@ -101,7 +117,7 @@ def begin(service, witness):
 def goes_on(service, witness, begun):
     """The same processes, adopted by the node that is there now; its end is its own."""
     run, program, processes = begun
-    assert alive(program) and service.of_run() == processes and witness.alive()
+    assert service.of_run() == processes and alive(program) and witness.alive()
     witness.end()
     assert service.ended(run)["outcome"] == "success"
     assert witness.numbers() == [run]
@@ -140,7 +156,8 @@ def test_a_run_outlives_its_stopped_unit_by_its_lease(service, witness):
     run, program, processes = begin(service, witness)
     service.systemd.call("stop", UNIT)
     assert service.systemd.show(UNIT, "ActiveState") == "inactive"
-    assert alive(program) and set(service.systemd.pids(UNIT)) == processes
+    wait_until("only its run is left", lambda: set(service.systemd.pids(UNIT)) == processes)
+    assert alive(program)
     wait_gone(*processes)  # by the clock: nobody is there to tell it
     service.systemd.call("start", UNIT)
     service.ready(2)
