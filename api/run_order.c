@@ -20,17 +20,22 @@ static uint32_t setting_of(const struct call *call, enum setting setting)
     return (uint32_t)registry_setting(call_registry(call), setting);
 }
 
+static uint64_t order_self(const struct call *call)
+{
+    struct node_status status;
+    node_status(call->api->node, &status);
+    return status.id;
+}
+
 /* The member that is to carry it out, 0: nobody, and the call is answered. Where apply
  * only repeats an answer, any. */
 static uint64_t order_place(struct call *call)
 {
     const struct api_options *options = &call->api->options;
-    struct node_status status;
     struct err err;
     uint64_t id = 0;
     if (run_order_known(call)) {
-        node_status(call->api->node, &status);
-        return status.id;
+        return order_self(call);
     }
     if (options->place == NULL) {
         error_unsupported(call, "a run");
@@ -75,10 +80,8 @@ void run_order(struct call *call, uint64_t revision, enum run_purpose purpose,
 
 void run_order_ask(struct call *call, call_outcome_cb decided)
 {
-    struct node_status status;
-    node_status(call->api->node, &status);
     call->unkeyed = true;
-    order_submit(call, status.id, REVISION_OF_NONE, RUN_APPLY, decided);
+    order_submit(call, order_self(call), REVISION_OF_NONE, RUN_APPLY, decided);
 }
 
 void run_order_trial(struct call *call, const struct task_draft *draft,
@@ -103,6 +106,37 @@ void run_order_trial(struct call *call, const struct task_draft *draft,
             },
     };
     call_propose(call, &command, decided);
+}
+
+void run_order_change(struct call *call, struct command *command,
+                      call_outcome_cb decided)
+{
+    bool enables = command->type == COMMAND_RUN_ENABLE;
+    bool idle = enables ? !command->run_enable.enabled
+                        : !command->run_put.enabled && !command->run_put.keep_enabled;
+    uint64_t node = idle ? order_self(call) : order_place(call);
+    uint32_t lease_ms = setting_of(call, SETTING_RUN_LEASE);
+    uint32_t grace_ms = setting_of(call, SETTING_RUN_GRACE);
+    if (node == 0) {
+        return;
+    }
+    if (enables) {
+        command->run_enable.node = node;
+        command->run_enable.lease_ms = lease_ms;
+        command->run_enable.grace_ms = grace_ms;
+    } else {
+        command->run_put.node = node;
+        command->run_put.lease_ms = lease_ms;
+        command->run_put.grace_ms = grace_ms;
+    }
+    call_propose(call, command, decided);
+}
+
+void run_order_left(struct call *call)
+{
+    struct err err;
+    err_set(&err, ERR_BUSY, "the node that was to carry it out has just left");
+    error_reply(call, &err);
 }
 
 bool run_order_known(const struct call *call)

@@ -24,6 +24,14 @@ void run_order(struct call *call, uint64_t revision, enum run_purpose purpose,
 void run_order_trial(struct call *call, const struct task_draft *draft,
                      enum run_purpose purpose, call_outcome_cb decided);
 
+/* Propose a change of the call's task with a run of it (COMMAND_RUN_PUT, _ENABLE): all
+ * but the node, the lease and the grace are set. Likewise; a change that certainly
+ * disables the task needs nobody to carry it out. */
+void run_order_change(struct call *call, struct command *command,
+                      call_outcome_cb decided);
+/* Answer 503: the member that was chosen has left since. */
+void run_order_left(struct call *call);
+
 /* Ask what stands: `decided` gets ERR_NOT_FOUND, there is no such task, or
  * ERR_PRECONDITION, and the revision and the live run of the task. */
 void run_order_ask(struct call *call, call_outcome_cb decided);

@@ -223,6 +223,10 @@ struct text command_task(const struct command *command)
         return command->run_start.task;
     case COMMAND_RUN_TRIAL:
         return command->run_trial.name;
+    case COMMAND_RUN_PUT:
+        return command->run_put.name;
+    case COMMAND_RUN_ENABLE:
+        return command->run_enable.task;
     case COMMAND_TASK_DUE:
         return command->task_due.task;
     case COMMAND_TASK_FIRE:
@@ -254,7 +258,8 @@ uint64_t command_run(const struct command *command)
 
 bool command_places(const struct command *command)
 {
-    return command->type == COMMAND_RUN_START || command->type == COMMAND_RUN_TRIAL;
+    return command->type == COMMAND_RUN_START || command->type == COMMAND_RUN_TRIAL ||
+           command->type == COMMAND_RUN_PUT || command->type == COMMAND_RUN_ENABLE;
 }
 
 bool command_takes_key(const struct command *command)

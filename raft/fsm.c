@@ -281,6 +281,43 @@ static int apply_zone_set(struct registry *registry, const struct change *change
     return registry_zone_set(registry, change, zone.data, zone.len);
 }
 
+static int apply_run_put(struct registry *registry, const struct change *change,
+                         const struct command *command)
+{
+    const __typeof__(command->run_put) *put = &command->run_put;
+    struct task_draft draft =
+        draft_of(put->name, put->text, put->enabled_at, put->enabled);
+    struct run_order order = {
+        .node = put->node,
+        .cause = RUN_CAUSE_CLIENT,
+        .purpose = put->purpose,
+        .lease_ms = put->lease_ms,
+        .grace_ms = put->grace_ms,
+        .tries = 1,
+    };
+    struct run_put wanted = {
+        &draft, put->keep_enabled, put->base, {put->condition, put->revision}};
+    return registry_run_put(registry, change, &wanted, &order);
+}
+
+static int apply_run_enable(struct registry *registry, const struct change *change,
+                            const struct command *command)
+{
+    const __typeof__(command->run_enable) *enable = &command->run_enable;
+    struct task_match match = {enable->condition, enable->revision};
+    struct run_order order = {
+        .task = enable->task.data,
+        .task_len = enable->task.len,
+        .node = enable->node,
+        .cause = RUN_CAUSE_CLIENT,
+        .purpose = RUN_APPLY,
+        .lease_ms = enable->lease_ms,
+        .grace_ms = enable->grace_ms,
+        .tries = 1,
+    };
+    return registry_run_enable(registry, change, enable->enabled, &match, &order);
+}
+
 static int apply_command(struct registry *registry, const struct change *change,
                          const struct command *command)
 {
@@ -370,8 +407,10 @@ static void fsm_keep(struct registry *registry, const struct command *command,
  * is with a run whose task, or node, is not what its proposer took it for. */
 static bool fsm_keeps(const struct command *command, int code)
 {
-    return code != ERR_CONFLICT &&
-           !(code == ERR_PRECONDITION && command_places(command));
+    bool looked_up =
+        command->type == COMMAND_RUN_START || command->type == COMMAND_RUN_TRIAL;
+    return code != ERR_CONFLICT && code != ERR_BUSY &&
+           !(code == ERR_PRECONDITION && looked_up);
 }
 
 static struct result fsm_apply_keyed(struct registry *registry,

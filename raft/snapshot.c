@@ -540,14 +540,17 @@ static const char *decode_event(struct snapshot_decoder *decoder, struct cursor 
     return wrong;
 }
 
-/* Could apply have kept it? What cannot be an outcome of a task's command is none. */
-static bool key_outcome_sound(const struct key_outcome *outcome, uint64_t next)
+/* Could apply have kept it? What cannot be an outcome of a task's command is none. A
+ * task that was created without a run, by who asked for one, has no run to tell. */
+static bool key_outcome_sound(const struct key_outcome *outcome, uint64_t next,
+                              uint32_t level)
 {
+    bool told = outcome->revision > 0 || level >= REGISTRY_RUN_LEVEL;
     bool possible = outcome->code == 0 || outcome->code == ERR_INVALID ||
                     outcome->code == ERR_EXISTS || outcome->code == ERR_NOT_FOUND ||
                     outcome->code == ERR_PRECONDITION;
     return possible && outcome->revision < next &&
-           (!outcome->created || (outcome->code == 0 && outcome->revision > 0));
+           (!outcome->created || (outcome->code == 0 && told));
 }
 
 static const char *decode_key(struct snapshot_decoder *decoder, struct cursor *cursor)
@@ -565,7 +568,8 @@ static const char *decode_key(struct snapshot_decoder *decoder, struct cursor *c
     if (!cursor_done(cursor) || fingerprint == NULL || created > 1 ||
         decoder->level < COMMAND_KEY_LEVEL || at_ms < decoder->order ||
         at_ms > registry_clock_ms(decoder->registry) || !key_name_sound(&name) ||
-        !key_outcome_sound(&outcome, decoder->next)) {
+        !key_outcome_sound(&outcome, decoder->next,
+                           registry_level(decoder->registry))) {
         return "a damaged key, or out of order";
     }
     decoder->order = at_ms;

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ?run=now and ?run=inspect of POST and PATCH, as Consul-Terraform-Sync has them
- * (spec/cts.md 1.7, 1.8, 13): answered when the run has ended.
+ * (spec/cts.md 1.7, 1.8, 13), and of PUT and merge patches (spec/muster.md 4): answered
+ * when the run has ended.
  *
- *   PATCH   a live run? ──asked──▶ 500 "active"
- *             │ none
- *             ├─ now ──▶ enable ──▶ place ──▶ wait ──▶ 200, 500
- *             └─ inspect ─────────▶ place ──▶ wait ──▶ its log ──▶ 200, 500
+ *   PATCH   now ──▶ enable and place ──▶ wait ──▶ 200, 500
+ *           inspect ────────▶ place ──▶ wait ──▶ its log ──▶ 200, 500
  *   POST    now ──▶ place a trial ──▶ wait ──▶ 201 (its end has created the task), 500
  *           inspect ─▶ place a trial ─▶ wait ─▶ its log ─▶ 200, 400
+ *   PUT     now ──▶ store and place ──▶ wait ──▶ 200, 500; where there is no task, as
+ * POST inspect ─▶ place what carries the text ─▶ wait ─▶ its log ─▶ 200, 400
  *
- * With an idempotency key it is the placing that is under it: who repeats the request
- * waits for that same run. Enabling is left out of a repetition, for it was done then.
- */
+ * What is stored and what is placed is one command: both, or a refusal. With an
+ * idempotency key it is under that: who repeats the request waits for that same run. */
 #include <string.h>
 
 #include "api/cts/tasks.h"
@@ -30,9 +30,10 @@ struct task_ask {
     enum run_mode mode;
     bool enabled; /* PATCH: the body says so */
     uint64_t wait_ms;
-    unsigned tries;
-    bool changes;          /* an inspection found some */
-    h2o_iovec_t task_json; /* POST run=inspect: the task as clients read it */
+    bool changes;            /* an inspection found some */
+    struct task_draft draft; /* of POST and PUT: in the pool, for run=inspect */
+    call_outcome_cb missed;  /* of a merge patch, or NULL ... */
+    void *missed_arg;        /* ... and the call's `arg` for it */
 };
 
 /* NULL: answered. */
@@ -87,11 +88,15 @@ static void reply_inspect(struct call *call, bool changes, const void *plan, siz
 
 static void reply_patched(struct call *call, uint64_t revision)
 {
+    const struct task *task = run_order_task(call);
     struct buf body;
     buf_init(&body);
     buf_put_literal(&body, "{}");
     if (revision != 0) {
         reply_etag(call, revision);
+    }
+    if (task != NULL) {
+        cts_warn_of(call, task);
     }
     reply_json(call, 200, &body);
 }
@@ -153,23 +158,24 @@ static void patch_refused(struct call *call, const struct result *result)
     error_result(call, &refusal, call->name);
 }
 
-static void patch_enable(struct call *call);
-
 static void patch_placed(struct call *call, const struct result *result)
 {
-    struct task_ask *ask = call->arg;
-    bool conditional = call->match.condition == TASK_CONDITION_REVISION;
+    const struct task_ask *ask = call->arg;
+    bool other = call->match.condition == TASK_CONDITION_REVISION &&
+                 call->match.revision != result->revision;
     call->sequence = result->sequence;
-    if (result->code == 0) {
+    if (result->code == 0 && result->run != 0) {
         call->sequence = 0; /* as it stands when it is answered */
         run_wait_start(call, result->run, ask->wait_ms,
                        ask->mode == MODE_NOW ? patch_ended_now : patch_ended_inspect,
                        NULL);
+    } else if (result->code == 0) { /* it is disabled: nothing was to be done */
+        reply_patched(call, result->revision);
     } else if (result->code == ERR_CONFLICT) {
         patch_active(call, result);
-    } else if (result->code == ERR_PRECONDITION && !result->replayed && !conditional &&
-               ++ask->tries < RUN_ORDER_TRIES) {
-        patch_enable(call); /* somebody changed it in between */
+    } else if (result->code == ERR_BUSY || (result->code == ERR_PRECONDITION &&
+                                            ask->mode == MODE_INSPECT && !other)) {
+        run_order_left(call);
     } else {
         patch_refused(call, result);
     }
@@ -177,18 +183,15 @@ static void patch_placed(struct call *call, const struct result *result)
 
 static void patch_enabled(struct call *call, const struct result *result)
 {
-    const struct task_ask *ask = call->arg;
     call->sequence = result->sequence;
     if (result->code != 0) {
         error_result(call, result, call->name);
-    } else if (ask->mode == MODE_NOW && ask->enabled) {
-        run_order(call, result->revision, RUN_APPLY, patch_placed);
     } else {
         reply_patched(call, result->revision);
     }
 }
 
-/* Store `enabled`; it is under the key only if nothing follows. */
+/* Store `enabled`, without a run. */
 static void patch_enable(struct call *call)
 {
     const struct task_ask *ask = call->arg;
@@ -204,8 +207,24 @@ static void patch_enable(struct call *call)
         command.task_enable_if.condition = call->match.condition;
         command.task_enable_if.revision = call->match.revision;
     }
-    call->unkeyed = ask->mode == MODE_NOW && ask->enabled;
+    call->unkeyed = false;
     call_propose(call, &command, patch_enabled);
+}
+
+static void patch_enable_and_run(struct call *call)
+{
+    const struct task_ask *ask = call->arg;
+    struct command command = {
+        .type = COMMAND_RUN_ENABLE,
+        .run_enable =
+            {
+                .task = text_of(call->name),
+                .enabled = ask->enabled,
+                .condition = call->match.condition,
+                .revision = call->match.revision,
+            },
+    };
+    run_order_change(call, &command, patch_placed);
 }
 
 static void patch_skipped(struct call *call, const struct result *result)
@@ -223,15 +242,15 @@ static void patch_go_on(struct call *call)
 {
     const struct task_ask *ask = call->arg;
     bool conditional = call->match.condition == TASK_CONDITION_REVISION;
-    if (ask->mode == MODE_INSPECT && ask->enabled) {
+    if (ask->mode == MODE_NOW) {
+        patch_enable_and_run(call);
+    } else if (ask->mode == MODE_NONE) {
+        patch_enable(call);
+    } else if (ask->enabled) {
         run_order(call, conditional ? call->match.revision : 0, RUN_INSPECT,
                   patch_placed);
-    } else if (ask->mode == MODE_INSPECT) {
-        run_order_ask(call, patch_skipped); /* nothing is to be inspected */
-    } else if (ask->mode == MODE_NOW && ask->enabled && run_order_known(call)) {
-        run_order(call, 0, RUN_APPLY, patch_placed);
     } else {
-        patch_enable(call);
+        run_order_ask(call, patch_skipped); /* nothing is to be inspected */
     }
 }
 
@@ -255,7 +274,7 @@ void cts_task_patch_run(struct call *call, enum run_mode mode, bool enabled)
     }
     ask->enabled = enabled;
     const struct registry *registry = node_registry(call->api->node);
-    if (!run_order_known(call) &&
+    if (mode != MODE_NOW && !run_order_known(call) &&
         registry_live_run(registry, call->name, strlen(call->name)) != NULL) {
         run_order_ask(call, patch_asked);
     } else {
@@ -266,10 +285,11 @@ void cts_task_patch_run(struct call *call, enum run_mode mode, bool enabled)
 /* --- POST ----------------------------------------------------------------------------
  */
 
-/* {"request_id":U,"run":{…},"task":T} */
+/* {"request_id":U,"run":{…},"task":T}, with the task as it would be. */
 static void reply_trial(struct call *call, bool changes, const void *plan, size_t len)
 {
     const struct task_ask *ask = call->arg;
+    struct task *task = task_new(&ask->draft, 0, 0);
     struct buf body;
     buf_init(&body);
     buf_put_literal(&body, "{\"request_id\":");
@@ -278,8 +298,10 @@ static void reply_trial(struct call *call, bool changes, const void *plan, size_
                changes ? "true" : "false");
     jsontext_put_string(&body, plan, len);
     buf_put_literal(&body, "},\"task\":");
-    buf_put(&body, ask->task_json.base, ask->task_json.len);
+    task_json_put(&body, task);
     buf_put_u8(&body, '}');
+    cts_warn_of(call, task);
+    task_unref(task);
     reply_json(call, 200, &body);
 }
 
@@ -304,7 +326,8 @@ static void trial_ended_now(struct call *call, const struct run *run)
 {
     run_wait_put_location(call, run->id);
     if (run->outcome == RUN_SUCCESS) {
-        cts_reply_task(call, 201, run_order_task(call));
+        cts_reply_task(call, run->purpose == RUN_TRIAL ? 201 : 200,
+                       run_order_task(call));
     } else {
         call->run_failed = true;
         reply_error(call, 500, NULL, "error tf-apply for '%s': %s", run->task,
@@ -325,36 +348,36 @@ static void trial_placed(struct call *call, const struct result *result)
                result->run != 0) {
         error_task_live(call, result, call->name); /* of another trial of that name */
     } else if (result->code == ERR_PRECONDITION) {
-        struct err err;
-        err_set(&err, ERR_BUSY, "the node that was to carry it out has just left");
-        error_reply(call, &err);
+        run_order_left(call);
     } else {
         error_result(call, result, call->name);
     }
 }
 
+static void reply_skipped(struct call *call)
+{
+    static const char skipped[] = "Task is disabled, inspection was skipped.";
+    reply_trial(call, false, skipped, sizeof skipped - 1);
+}
+
 /* A task that is disabled is not inspected; that its name is free is said by apply. */
 static void trial_skipped(struct call *call, const struct result *result)
 {
-    static const char skipped[] = "Task is disabled, inspection was skipped.";
     call->sequence = result->sequence;
     if (result->code == ERR_NOT_FOUND) {
-        reply_trial(call, false, skipped, sizeof skipped - 1);
+        reply_skipped(call);
     } else {
         error_task_exists(call, call->name);
     }
 }
 
-static void ask_keep_task(struct call *call, const struct task_draft *draft)
+static void ask_keep_draft(struct call *call, const struct task_draft *draft)
 {
     struct task_ask *ask = call->arg;
-    struct task *task = task_new(draft, 0, 0);
-    struct buf text;
-    buf_init(&text);
-    task_json_put(&text, task);
-    ask->task_json = h2o_strdup(&call->req->pool, (const char *)text.data, text.len);
-    buf_close(&text);
-    task_unref(task);
+    h2o_mem_pool_t *pool = &call->req->pool;
+    ask->draft = *draft;
+    ask->draft.name = h2o_strdup(pool, draft->name, draft->name_len).base;
+    ask->draft.text = h2o_strdup(pool, draft->text, draft->text_len).base;
 }
 
 void cts_task_create_run(struct call *call, enum run_mode mode,
@@ -367,10 +390,90 @@ void cts_task_create_run(struct call *call, enum run_mode mode,
         run_order_trial(call, draft, RUN_TRIAL, trial_placed);
         return;
     }
-    ask_keep_task(call, draft);
+    ask_keep_draft(call, draft);
     if (draft->enabled) {
         run_order_trial(call, draft, RUN_TRIAL_INSPECT, trial_placed);
     } else {
         run_order_ask(call, trial_skipped);
     }
+}
+
+/* --- PUT, and PATCH with a merge patch -----------------------------------------------
+ */
+
+static void change_ended_inspect(struct call *call, const struct run *run)
+{
+    struct task_ask *ask = call->arg;
+    ask->draft.enabled = true; /* else it would not have been inspected */
+    if (call->merges && run->outcome != RUN_SUCCESS) {
+        patch_ended_inspect(call, run);
+    } else {
+        trial_ended_inspect(call, run);
+    }
+}
+
+/* What is disabled has been stored, or would be. */
+static void change_not_run(struct call *call, const struct result *result)
+{
+    struct task_ask *ask = call->arg;
+    if (ask->mode == MODE_NOW) {
+        cts_reply_task(call, result->created ? 201 : 200, run_order_task(call));
+        return;
+    }
+    ask->draft.enabled = false;
+    reply_skipped(call);
+}
+
+static void change_placed(struct call *call, const struct result *result)
+{
+    struct task_ask *ask = call->arg;
+    call->sequence = result->sequence;
+    if (result->code == 0 && result->run != 0) {
+        call->sequence = 0; /* as it stands when it is answered */
+        run_wait_start(call, result->run, ask->wait_ms,
+                       ask->mode == MODE_NOW ? trial_ended_now : change_ended_inspect,
+                       NULL);
+    } else if (result->code == 0) {
+        change_not_run(call, result);
+    } else if (result->code == ERR_CONFLICT && result->run == 0 &&
+               ask->missed != NULL) {
+        call->arg = ask->missed_arg;
+        ask->missed(call, result);
+    } else if (result->code == ERR_BUSY) {
+        run_order_left(call);
+    } else {
+        error_result(call, result, call->name);
+    }
+}
+
+void cts_task_change_run(struct call *call, enum run_mode mode,
+                         const struct task_change *change)
+{
+    void *before = call->arg;
+    const struct task_draft *draft = change->draft;
+    struct task_ask *ask = task_ask_new(call, mode);
+    if (ask == NULL) {
+        return;
+    }
+    ask->missed = change->missed;
+    ask->missed_arg = before;
+    if (mode == MODE_INSPECT) {
+        ask_keep_draft(call, draft);
+    }
+    struct command command = {
+        .type = COMMAND_RUN_PUT,
+        .run_put =
+            {
+                .name = text_of(call->name),
+                .text = {draft->text, draft->text_len},
+                .enabled_at = draft->enabled_at,
+                .enabled = draft->enabled,
+                .keep_enabled = change->keep_enabled,
+                .base = change->base,
+                .condition = call->match.condition,
+                .revision = call->match.revision,
+                .purpose = mode == MODE_NOW ? RUN_APPLY : RUN_INSPECT,
+            },
+    };
+    run_order_change(call, &command, change_placed);
 }

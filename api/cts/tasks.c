@@ -18,42 +18,21 @@
 #include "base/mem.h"
 #include "json/jsontext.h"
 #include "json/task_json.h"
+#include "json/task_view.h"
 #include "raft/fingerprint.h"
-#include "text/jsonpiece.h"
 #include "text/quote.h"
 
 #define REPLY_TASK_BYTES 1024 /* most tasks fit, with what stands around them */
 
-/* Said only after everything else was judged. */
-static void reply_no_runs(struct call *call, enum run_mode mode)
+void cts_warn_of(struct call *call, const struct task *task)
 {
-    reply_error(
-        call, 501, err_code_name(ERR_UNSUPPORTED),
-        "run=%s goes with POST and with PATCH {\"enabled\":true} only: send the "
-        "request without 'run', and then POST /v1/tasks/:name/run",
-        mode == MODE_NOW ? "now" : "inspect");
-}
-
-/* What of the task this build does not do (spec/muster.md 4). */
-static void warn_of(struct call *call, const struct task *task)
-{
-    static const char *const unwatched[] = {"services", "catalog_services",
-                                            "consul_kv"};
-    char text[128];
-    size_t condition_len = 0;
-    size_t len = 0;
-    const char *condition =
-        jsonpiece_member(task->text, task->text_len, "condition", &condition_len);
-    for (size_t i = 0; condition != NULL && i < sizeof unwatched / sizeof *unwatched;
-         i++) {
-        if (jsonpiece_member(condition, condition_len, unwatched[i], &len) != NULL) {
-            snprintf(text, sizeof text,
-                     "this version does not watch '%s': the task runs when it is asked "
-                     "to",
-                     unwatched[i]);
-            reply_header(call, REPLY_WARNING, text);
-        }
+    struct buf text;
+    buf_init(&text);
+    if (task_view_put_warning(&text, task->text, task->text_len)) {
+        buf_put_u8(&text, '\0');
+        reply_header(call, REPLY_WARNING, (const char *)text.data);
     }
+    buf_close(&text);
 }
 
 void cts_reply_task(struct call *call, int status, const struct task *task)
@@ -67,7 +46,7 @@ void cts_reply_task(struct call *call, int status, const struct task *task)
         buf_put_literal(&body, ",\"task\":");
         task_json_put(&body, task);
         reply_etag(call, task->revision);
-        warn_of(call, task);
+        cts_warn_of(call, task);
     }
     buf_put_u8(&body, '}');
     reply_json(call, status, &body);
@@ -432,7 +411,11 @@ static void task_put_parsed(struct task_job *job)
     } else if (!call_writable(call)) {
         error_not_leader(call);
     } else if (job->mode != MODE_NONE) {
-        reply_no_runs(call, job->mode);
+        struct task_change change = {
+            .draft = &job->json.draft,
+            .keep_enabled = !job->json.enabled_given,
+        };
+        cts_task_change_run(call, job->mode, &change);
     } else {
         task_put(call, &job->json);
     }
@@ -589,7 +572,12 @@ static void task_merge_parsed(struct task_job *job)
     if (job->rv != 0 && job->json.name == NULL) {
         error_reply(call, &job->err);
     } else if (job->rv == 0 && merge->base != 0 && merge->mode != MODE_NONE) {
-        reply_no_runs(call, merge->mode);
+        struct task_change change = {
+            .draft = &job->json.draft,
+            .base = merge->base,
+            .missed = task_merge_missed,
+        };
+        cts_task_change_run(call, merge->mode, &change);
     } else {
         task_merge(call, &job->json.draft);
     }

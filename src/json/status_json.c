@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "json/jsontext.h"
+#include "json/task_view.h"
 #include "registry/run_event.h"
 #include "text/jsonpiece.h"
 
@@ -224,6 +225,18 @@ static void put_events(struct buf *out, const struct registry *registry,
     buf_put_u8(out, ']');
 }
 
+/* spec/muster.md 4 */
+static void put_warning(struct buf *out, const struct task *task)
+{
+    struct buf text;
+    buf_init(&text);
+    if (task_view_put_warning(&text, task->text, task->text_len)) {
+        buf_put_literal(out, ",\"warning\":");
+        jsontext_put_string(out, (const char *)text.data, text.len);
+    }
+    buf_close(&text);
+}
+
 void status_json_put_entry(struct buf *out, const struct registry *registry,
                            const struct task *task, const struct status_filter *filter)
 {
@@ -248,6 +261,7 @@ void status_json_put_entry(struct buf *out, const struct registry *registry,
     if (task->deleting) {
         buf_put_literal(out, ",\"deleting\":true");
     }
+    put_warning(out, task);
     buf_put_u8(out, '}');
 }
 

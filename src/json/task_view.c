@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "json/jsontext.h"
 #include "json/jsonvalue.h"
@@ -49,6 +50,23 @@ char *task_view_cron(const char *text, size_t len)
 char *task_view_module(const char *text, size_t len)
 {
     return string_of(member((struct part){text, len}, "module"));
+}
+
+bool task_view_put_warning(struct buf *out, const char *text, size_t len)
+{
+    static const char *const unwatched[] = {"services", "catalog_services",
+                                            "consul_kv"};
+    struct part condition = member((struct part){text, len}, "condition");
+    for (size_t i = 0; i < sizeof unwatched / sizeof unwatched[0]; i++) {
+        if (member(condition, unwatched[i]).at != NULL) {
+            buf_printf(out,
+                       "this version does not watch '%s': the task runs when it is "
+                       "asked to",
+                       unwatched[i]);
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Rounded up: what was asked for has passed when a run begins. */

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct buf;
 struct task;
 
 /* When a run that a change made due is wanted, on the replicated clock. */
@@ -25,6 +26,10 @@ char *task_view_cron(const char *text, size_t len);
 
 /* `module`, terminated; mem_free() it. NULL: this is no canonical text. */
 char *task_view_module(const char *text, size_t len);
+
+/* Append what of the task this build does not do, for people; false, and nothing: it
+ * does it all. */
+bool task_view_put_warning(struct buf *out, const char *text, size_t len);
 
 /* A change was seen at `now_ms` of the replicated clock: with a buffer period the run
  * waits for `min` of quiet, and no longer than `max` after the first change

@@ -449,10 +449,8 @@ int registry_task_delete_if(struct registry *registry, const struct change *chan
                         : registry_task_delete(registry, change, name, name_len);
 }
 
-/* `draft` in the place of `old`, with its place in the list. */
-static void registry_replace_task(struct registry *registry,
-                                  const struct change *change, const struct task *old,
-                                  const struct task_draft *draft)
+void registry_replace_task(struct registry *registry, const struct change *change,
+                           const struct task *old, const struct task_draft *draft)
 {
     bool same_text = task_text_equal(old, draft);
     if (old->enabled == draft->enabled && same_text) {

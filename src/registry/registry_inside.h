@@ -46,6 +46,32 @@ void registry_mark_deleting(struct registry *registry, const struct change *chan
 void registry_add_task(struct registry *registry, const struct change *change,
                        const struct task_draft *draft);
 
+/* A sound draft in the place of a task, with its place in the list: event task.updated,
+ * none if nothing differs. */
+void registry_replace_task(struct registry *registry, const struct change *change,
+                           const struct task *old, const struct task_draft *draft);
+
+/* A cause that exists, a node, a lease, tries. */
+bool run_order_sound(const struct run_order *order);
+/* Place a run, of a name that has no live one: event run.placed. `run` says what it is
+ * of, the order the rest; it is then what was placed. */
+void registry_place_run(struct registry *registry, const struct change *change,
+                        const struct run_order *order, struct run *run);
+/* Likewise of a task as it stands, which is not due any more if it is an apply; its
+ * number. */
+uint64_t registry_place_task(struct registry *registry, const struct change *change,
+                             const struct run_order *order, const struct task *task);
+/* Likewise of a sound draft; `task_created`: of the task that it would replace, or 0.
+ */
+void registry_place_draft(struct registry *registry, const struct change *change,
+                          const struct run_order *order, const struct task_draft *draft,
+                          uint64_t task_created);
+/* End a live run: `next` is a copy of it with what is known of its end; event
+ * run.ended, and what follows for its task. `again`: an interrupted one is wanted anew.
+ */
+void registry_end_run(struct registry *registry, const struct change *change,
+                      struct run *next, bool again);
+
 /* A task has no due mark any more; nor a next fire. */
 void registry_drop_due(struct registry *registry, const struct task *task);
 void registry_drop_fire(struct registry *registry, const struct task *task);

@@ -376,15 +376,14 @@ static void registry_move_run(struct registry *registry, const struct change *ch
     registry_put_run(registry, run);
 }
 
-static bool order_sound(const struct run_order *order)
+bool run_order_sound(const struct run_order *order)
 {
     return cause_exists(order->cause) && order->node != 0 && order->lease_ms != 0 &&
            order->tries != 0;
 }
 
-/* `run` says what it is of; the order the rest. */
-static void registry_place_run(struct registry *registry, const struct change *change,
-                               const struct run_order *order, struct run *run)
+void registry_place_run(struct registry *registry, const struct change *change,
+                        const struct run_order *order, struct run *run)
 {
     uint64_t next = registry_next(registry);
     run->id = PLANTED_OR(FENCE_AGAIN, next - run->task_created, next);
@@ -403,13 +402,57 @@ static void registry_place_run(struct registry *registry, const struct change *c
     registry_put_run(registry, placed);
 }
 
+uint64_t registry_place_task(struct registry *registry, const struct change *change,
+                             const struct run_order *order, const struct task *task)
+{
+    struct buf config;
+    buf_init(&config);
+    run_event_put_config(&config, task->text, task->text_len);
+    buf_put_u8(&config, '\0');
+    struct run run = {
+        .task_created = task->created,
+        .task = task->name,
+        .config = (const char *)config.data,
+        .draft = "",
+    };
+    registry_place_run(registry, change, order, &run);
+    if (order->purpose == RUN_APPLY) {
+        registry_drop_due(registry, task);
+    }
+    buf_close(&config);
+    return run.id;
+}
+
+void registry_place_draft(struct registry *registry, const struct change *change,
+                          const struct run_order *order, const struct task_draft *draft,
+                          uint64_t task_created)
+{
+    struct buf texts;
+    buf_init(&texts);
+    buf_put(&texts, draft->name, draft->name_len);
+    buf_put_u8(&texts, '\0');
+    run_event_put_config(&texts, draft->text, draft->text_len);
+    buf_put_u8(&texts, '\0');
+    struct run run = {
+        .task_created = task_created,
+        .enabled = draft->enabled,
+        .enabled_at = draft->enabled_at,
+        .draft_len = (uint32_t)draft->text_len,
+        .task = (const char *)texts.data,
+        .config = (const char *)texts.data + draft->name_len + 1,
+        .draft = draft->text,
+    };
+    registry_place_run(registry, change, order, &run);
+    buf_close(&texts);
+}
+
 static int registry_judge_start(const struct registry *registry,
                                 const struct run_order *order, const struct task *task)
 {
     if (registry->level < REGISTRY_RUN_LEVEL) {
         return ERR_LEVEL;
     }
-    if (!order_sound(order) ||
+    if (!run_order_sound(order) ||
         (order->purpose != RUN_APPLY && order->purpose != RUN_INSPECT)) {
         return ERR_INVALID;
     }
@@ -435,21 +478,7 @@ int registry_run_start(struct registry *registry, const struct change *change,
     if (refused != 0) {
         return refused;
     }
-    struct buf config;
-    buf_init(&config);
-    run_event_put_config(&config, task->text, task->text_len);
-    buf_put_u8(&config, '\0');
-    struct run run = {
-        .task_created = task->created,
-        .task = task->name,
-        .config = (const char *)config.data,
-        .draft = "",
-    };
-    registry_place_run(registry, change, order, &run);
-    if (order->purpose == RUN_APPLY) {
-        registry_drop_due(registry, task);
-    }
-    buf_close(&config);
+    registry_place_task(registry, change, order, task);
     return 0;
 }
 
@@ -460,7 +489,7 @@ static int registry_judge_trial(const struct registry *registry,
     if (registry->level < REGISTRY_RUN_LEVEL) {
         return ERR_LEVEL;
     }
-    if (!task_draft_sound(draft) || !order_sound(order) ||
+    if (!task_draft_sound(draft) || !run_order_sound(order) ||
         (order->purpose != RUN_TRIAL && order->purpose != RUN_TRIAL_INSPECT)) {
         return ERR_INVALID;
     }
@@ -478,22 +507,7 @@ int registry_run_trial(struct registry *registry, const struct change *change,
     if (refused != 0) {
         return refused;
     }
-    struct buf texts;
-    buf_init(&texts);
-    buf_put(&texts, draft->name, draft->name_len);
-    buf_put_u8(&texts, '\0');
-    run_event_put_config(&texts, draft->text, draft->text_len);
-    buf_put_u8(&texts, '\0');
-    struct run run = {
-        .enabled = draft->enabled,
-        .enabled_at = draft->enabled_at,
-        .draft_len = (uint32_t)draft->text_len,
-        .task = (const char *)texts.data,
-        .config = (const char *)texts.data + draft->name_len + 1,
-        .draft = draft->text,
-    };
-    registry_place_run(registry, change, order, &run);
-    buf_close(&texts);
+    registry_place_draft(registry, change, order, draft, 0);
     return 0;
 }
 
@@ -593,11 +607,10 @@ static bool run_interrupted(const struct run *run)
     return run->purpose == RUN_APPLY && (lost || moved);
 }
 
-/* Its task as it ends, and what follows for it. `again`: an interrupted one is wanted
- * anew; one that was that already not before its lease would have run out, so that a
- * node that loses whatever it is given does not spin. */
-static void registry_end_run(struct registry *registry, const struct change *change,
-                             struct run *next, bool again)
+/* An interrupted one that was that already is due not before its lease would have run
+ * out, so that a node that loses whatever it is given does not spin. */
+void registry_end_run(struct registry *registry, const struct change *change,
+                      struct run *next, bool again)
 {
     struct run *before = run_table_hold(&registry->runs, next->id);
     bool makes = next->purpose == RUN_TRIAL && next->outcome == RUN_SUCCESS;

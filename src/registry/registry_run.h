@@ -116,6 +116,31 @@ int registry_run_start(struct registry *registry, const struct change *change,
  * trial. */
 int registry_run_trial(struct registry *registry, const struct change *change,
                        const struct task_draft *draft, const struct run_order *order);
+/* Store a task and place a run of it, both or neither (spec/cts.md 1.8, spec/muster.md
+ * 4). `order` says nothing of the task, its revision, cause and tries: those are the
+ * draft's, none, a client and one; its purpose is RUN_APPLY or RUN_INSPECT.
+ *
+ * RUN_APPLY: the draft takes the task's place (as registry_task_put() has it), then a
+ * run is placed; where there is no task, a trial. A task that is disabled by then is
+ * stored and not run; where it was there before, an apply of it is placed and has
+ * succeeded in the same moment, with nothing done. RUN_INSPECT: a run is placed that
+ * carries the draft, none if that is disabled; nothing is stored.
+ *
+ * ERR_INVALID; ERR_PRECONDITION: `match` does not hold; ERR_NOT_FOUND: there is a
+ * `base` and no task; ERR_CONFLICT: the task has a live run, another revision than
+ * `base` (if that is not 0), or is being deleted; ERR_BUSY: `node` is no member. */
+struct run_put {
+    const struct task_draft *draft;
+    bool keep_enabled;
+    uint64_t base;
+    struct task_match match;
+};
+int registry_run_put(struct registry *registry, const struct change *change,
+                     const struct run_put *put, const struct run_order *order);
+/* The same of a task as it stands, with another `enabled`. */
+int registry_run_enable(struct registry *registry, const struct change *change,
+                        bool enabled, const struct task_match *match,
+                        const struct run_order *order);
 /* It has begun: event run.started. Of one that is stopping only the time is noted; of
  * one that was begun nothing. ERR_NOT_FOUND; ERR_CONFLICT: it has ended, or is on
  * another node. */

@@ -172,10 +172,11 @@ static bool run_numbers_sound(const struct run *run)
 }
 
 /* Of an ended one nothing is left of its draft; of a live one it is what a task can be
- * made of. */
+ * made of. A trial has one, an inspection may. */
 static bool run_draft_sound(const struct run *run)
 {
-    if (!run_is_trial(run) || run->state == RUN_ENDED) {
+    bool may = run_is_trial(run) || (run->purpose == RUN_INSPECT && run->draft_len > 0);
+    if (!may || run->state == RUN_ENDED) {
         return run->draft_len == 0 && run->enabled_at == 0 && !run->enabled;
     }
     struct task_draft draft = {

@@ -76,7 +76,8 @@ struct run {
     uint32_t exit_code; /* of its program, once ended */
     uint32_t signal;
     bool changes; /* an inspection found some */
-    /* Of a live trial the task's draft (registry/task.h), else "" and 0. */
+    /* Of a live trial the task's draft (registry/task.h), of a live inspection that of
+     * what is to take the task's place, if that is it; else "" and 0. */
     bool enabled;
     uint32_t enabled_at;
     uint32_t draft_len;

@@ -46,11 +46,12 @@ static bool start_allowed(const struct runner *runner, const struct run *run)
            left_ms >= at_most(lease.lease_ms, run->lease_ms) / START_LEASE_SHARE;
 }
 
-/* The text of what the run carries out, as its task stands now; NULL: it is gone. */
+/* The text of what the run carries out: its own, else its task's as that stands now;
+ * NULL: it is gone. */
 static const char *start_text(const struct registry *registry, const struct run *run,
                               size_t *len)
 {
-    if (run_is_trial(run)) {
+    if (run->draft_len > 0) {
         *len = run->draft_len;
         return run->draft;
     }

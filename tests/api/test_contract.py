@@ -30,8 +30,6 @@ PATCH_MISSING = ("/v1/tasks/:task_name currently only supports the 'enabled' fie
 GO_MAP = " into Go value of type map[string]interface {}"
 NO_TASK = "a task with name 'none' does not exist or has not been initialized yet"
 NO_KEY = "Idempotency-Key must have 1 to 128 visible ASCII characters, and no spaces"
-NO_RUNS = ('run=%s goes with POST and with PATCH {"enabled":true} only: send the request '
-           "without 'run', and then POST /v1/tasks/:name/run")
 
 
 def cron_text(cron, why):
@@ -453,7 +451,8 @@ REQUESTS = [
     ("PUT", "/v1/tasks/b", b"{}", AS_JSON, 400,
      f'{SCHEMA}Error at "/task": property "task" is missing'),
     ("PUT", "/v1/tasks/x", GOOD, {}, 400, TYPE + '""'),
-    ("PUT", "/v1/tasks/x?run=now", GOOD, AS_JSON, 501, NO_RUNS % "now"),
+    ("PUT", "/v1/tasks/x?run=now", GOOD, {"If-Match": "*", **AS_JSON}, 412,
+     "task 'x' does not exist"),
     ("PUT", "/v1/tasks/x?run=NOW", GOOD, AS_JSON, 400,
      RUN + 'value is not one of the allowed values ["now","inspect"]'),
     ("PUT", "/v1/tasks/1", json.dumps(task(name="1")).encode(), AS_JSON, 400, NAME_RULE + '"1"'),
@@ -475,7 +474,7 @@ REQUESTS = [
      'Error at "/module": value must be a string'),
     ("PATCH", "/v1/tasks/a", b'{"module":1}', {"If-Match": '"1"', **MERGE}, 412,
      "task 'a' has revision 2, which If-Match does not name"),
-    ("PATCH", "/v1/tasks/a?run=now", b'{"module":"x"}', MERGE, 501, NO_RUNS % "now"),
+    ("PATCH", "/v1/tasks/a?run=now", b'{"module":"x"}', {"If-Match": '"9"', **MERGE}, 412, None),
     ("PATCH", "/v1/tasks/a?run=now", b'{"module":1}', MERGE, 400,
      'Error at "/module": value must be a string'),
     ("PATCH", "/v1/tasks/none?run=now", b'{"module":"x"}', MERGE, 404, NO_TASK),

@@ -247,10 +247,79 @@ def test_what_cannot_run_here_says_so(node):
     answer = node.call("POST", "/v1/tasks/web/run?wait=10s")
     assert answer.status == 200 and answer.json["run"]["outcome"] == "failed"
     assert "modules/none" in answer.json["run"]["message"]
-    # with a merge patch or a PUT there is no run: that is two requests
-    for method, path, body, kind in (
-            ("PUT", "/v1/tasks/web?run=now", task_body("web", ""), "application/json"),
-            ("PATCH", "/v1/tasks/web?run=now", {"description": "x"},
-             "application/merge-patch+json")):
-        answer = node.call(method, path, body, headers={"Content-Type": kind})
-        assert answer.status == 501 and "POST /v1/tasks/:name/run" in message(answer)
+
+
+@pytest.mark.sanitized
+def test_put_with_a_run(node, quick, broken):
+    """Where there is no task as POST has it, else stored first, as PATCH has it."""
+    failed = node.call("PUT", "/v1/tasks/web?run=now", broken.task("web"))
+    assert failed.status == 500 and message(failed).startswith("error tf-apply for 'web': ")
+    assert node.tasks() == {}
+    made = node.call("PUT", "/v1/tasks/web?run=now", quick.task("web"))
+    assert made.status == 201 and made.json["task"]["name"] == "web"
+    etag = made.headers["ETag"]
+    shown = node.call("PUT", "/v1/tasks/web?run=inspect", quick.task("web", description="new"))
+    assert shown.status == 200 and "ETag" not in shown.headers
+    assert shown.json["run"] == {"changes_present": True, "plan": "would do it\n"}
+    assert shown.json["task"]["description"] == "new"
+    # it is the text as it would be that is inspected
+    answer = node.call("PUT", "/v1/tasks/web?run=inspect", broken.task("web"))
+    assert answer.status == 400 and "cannot plan" in message(answer)
+    assert message(answer).startswith("error tf-plan for 'web': ")
+    assert node.call("GET", "/v1/tasks/web").headers["ETag"] == etag
+    assert len(events(node, "web")) == 1
+    for run in ("now", "inspect"):
+        answer = node.call("PUT", f"/v1/tasks/web?run={run}", broken.task("web"),
+                           headers={"If-Match": '"1"'})
+        assert answer.status == 412, answer
+    answer = node.call("PUT", "/v1/tasks/web?run=now", broken.task("web"),
+                       headers={"If-Match": etag})
+    assert answer.status == 500 and "no such host" in message(answer)
+    assert node.tasks()["web"]["module"] == str(broken.folder) and status(node, "web") == "errored"
+    replaced = node.call("PUT", "/v1/tasks/web?run=now", quick.task("web"),
+                         headers={"Idempotency-Key": "k1"})
+    again = node.call("PUT", "/v1/tasks/web?run=now", quick.task("web"),
+                      headers={"Idempotency-Key": "k1"})
+    assert replaced.status == again.status == 200
+    assert replaced.json["task"] == again.json["task"] == node.tasks()["web"]
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert [event["success"] for event in events(node, "web")] == [True, False, True]
+
+
+def test_a_merge_patch_with_a_run(node, quick, broken):
+    merge = {"Content-Type": "application/merge-patch+json"}
+    node.call("POST", "/v1/tasks", quick.task("web"))
+    shown = node.call("PATCH", "/v1/tasks/web?run=inspect", {"description": "new"}, headers=merge)
+    assert shown.json["run"] == {"changes_present": True, "plan": "would do it\n"}
+    assert shown.json["task"]["description"] == "new"
+    answer = node.call("PATCH", "/v1/tasks/web?run=inspect", {"module": str(broken.folder)},
+                       headers=merge)
+    assert answer.status == 500
+    assert message(answer).startswith("Error updating task 'web'. Unable to inspect task: ")
+    assert node.tasks()["web"]["description"] == "" and events(node, "web") == []
+    done_now = node.call("PATCH", "/v1/tasks/web?run=now", {"description": "new"}, headers=merge)
+    assert done_now.status == 200 and done_now.json["task"] == node.tasks()["web"]
+    assert node.tasks()["web"]["description"] == "new" and len(events(node, "web")) == 1
+    for body, code in (({"module": ""}, 400), ({"nonsense": 1}, 400)):
+        answer = node.call("PATCH", "/v1/tasks/web?run=now", body, headers=merge)
+        assert answer.status == code, answer
+    answer = node.call("PATCH", "/v1/tasks/none?run=now", {"description": "x"}, headers=merge)
+    assert answer.status == 404
+    assert len(events(node, "web")) == 1
+
+
+def test_run_now_of_what_is_disabled_is_an_event_all_the_same(node, broken):
+    """CTS: a success with no work; only a task that was there has it."""
+    node.call("POST", "/v1/tasks?run=now", broken.task("new", enabled=False))
+    node.call("POST", "/v1/tasks", broken.task("web"))
+    for change in (lambda: node.call("PATCH", "/v1/tasks/web?run=now", OFF),
+                   lambda: node.call("PUT", "/v1/tasks/web?run=now", broken.task("web"))):
+        assert change().status == 200
+        assert node.tasks()["web"]["enabled"] is False
+    told = events(node, "web")
+    assert [event["success"] for event in told] == [True, True] and told[0]["error"] is None
+    assert status(node, "web") == "successful" and status(node, "new") == "unknown"
+    runs = node.call("GET", "/v1/runs?task=web").json["runs"]
+    assert {run["message"] for run in runs} == {"the task is disabled: nothing was run"}
+    assert node.call("PATCH", "/v1/tasks/web", OFF).status == 200  # without a run: no event
+    assert len(events(node, "web")) == 2

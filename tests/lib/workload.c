@@ -137,12 +137,53 @@ static struct text workload_run_task(struct workload *workload)
     return text_of(workload->name);
 }
 
+/* A change with a run of it. */
+static void workload_place_changed(struct workload *workload, struct command *command)
+{
+    struct sim_random *random = &workload->random;
+    struct text name = workload_run_task(workload);
+    struct task_match match = workload_match(workload);
+    bool any = sim_random_chance(random, 60);
+    uint32_t condition = any ? TASK_CONDITION_NONE : match.condition;
+    uint64_t node = sim_random_below(random, 6);
+    uint32_t lease_ms = sim_random_chance(random, 95) ? 4000 : 0;
+    if (sim_random_chance(random, 40)) {
+        command->type = COMMAND_RUN_ENABLE;
+        command->run_enable =
+            (__typeof__(command->run_enable)){name,      sim_random_chance(random, 50),
+                                              condition, match.revision,
+                                              node,      lease_ms,
+                                              5000};
+        return;
+    }
+    workload_text(workload);
+    command->type = COMMAND_RUN_PUT;
+    command->run_put = (__typeof__(command->run_put)){
+        .name = name,
+        .text = text_of(workload->text),
+        .enabled_at = 16,
+        .enabled = sim_random_chance(random, 60),
+        .keep_enabled = sim_random_chance(random, 40),
+        .base = sim_random_chance(random, 80) ? 0 : sim_random_below(random, 200),
+        .condition = condition,
+        .revision = match.revision,
+        .node = node,
+        .purpose = (uint32_t)sim_random_below(random, 4),
+        .lease_ms = lease_ms,
+        .grace_ms = 5000,
+    };
+}
+
 static void workload_place(struct workload *workload, struct command *command)
 {
     struct sim_random *random = &workload->random;
     uint32_t cause = (uint32_t)sim_random_below(random, 6);
     uint32_t lease_ms = sim_random_chance(random, 95) ? 4000 : 0;
     uint64_t node = 1 + sim_random_below(random, 5);
+    if (sim_random_chance(random, 30)) {
+        workload_place_changed(workload, command);
+        return;
+    }
     if (sim_random_chance(random, 70)) {
         command->type = COMMAND_RUN_START;
         command->run_start = (__typeof__(command->run_start)){

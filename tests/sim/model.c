@@ -488,6 +488,8 @@ static const struct model_row {
     {COMMAND_LEVEL_SET, do_level_set, 0},
     {COMMAND_RUN_START, model_run_apply, offsetof(struct command, run_start.task)},
     {COMMAND_RUN_TRIAL, model_run_apply, offsetof(struct command, run_trial.name)},
+    {COMMAND_RUN_PUT, model_run_apply, offsetof(struct command, run_put.name)},
+    {COMMAND_RUN_ENABLE, model_run_apply, offsetof(struct command, run_enable.task)},
     {COMMAND_RUN_STARTED, model_run_apply, 0},
     {COMMAND_RUN_STOP, model_run_apply, 0},
     {COMMAND_RUN_END, model_run_apply, 0},
@@ -505,6 +507,11 @@ static const struct model_row *model_row(enum command_type type)
         }
     }
     return NULL;
+}
+
+int model_command(struct model *model, const struct command *command)
+{
+    return model_row(command->type)->apply(model, command);
 }
 
 /* --- keys
@@ -596,8 +603,10 @@ static struct result model_do(struct model *model, const struct command *command
     uint64_t before = model->event_count;
     const struct model_key *known =
         command->key.len > 0 ? model_key(model, command) : NULL;
-    bool places =
+    bool looked_up =
         command->type == COMMAND_RUN_START || command->type == COMMAND_RUN_TRIAL;
+    bool places = looked_up || command->type == COMMAND_RUN_PUT ||
+                  command->type == COMMAND_RUN_ENABLE;
     if (command->key.len > 0 && model->level < (places ? 3 : 2)) {
         return model_result(model, command, ERR_LEVEL, before);
     }
@@ -616,7 +625,7 @@ static struct result model_do(struct model *model, const struct command *command
     }
     int code = model_row(command->type)->apply(model, command);
     struct result result = model_result(model, command, code, before);
-    bool anew = code == ERR_PRECONDITION && command_places(command);
+    bool anew = code == ERR_BUSY || (code == ERR_PRECONDITION && looked_up);
     if (command->key.len > 0 && code != ERR_CONFLICT && !anew) {
         model_keep(model, command, &result);
     }

@@ -133,6 +133,8 @@ struct model_task *model_find(const struct model *model, struct text name);
 bool model_draft_is_sound(struct text name, struct text text, uint32_t enabled_at);
 int model_create(struct model *model, struct text name, struct text text,
                  uint32_t enabled_at, bool enabled);
+/* The command by its row, as if it were the one that is applied. */
+int model_command(struct model *model, const struct command *command);
 /* It goes at once. */
 void model_remove(struct model *model, struct model_task *task);
 struct model_member *model_member(struct model *model, uint64_t id);
@@ -141,7 +143,16 @@ struct model_member *model_member(struct model *model, uint64_t id);
 int model_setting_set(struct model *model, const struct command *command);
 int model_settings_set(struct model *model, const struct command *command);
 
+/* --- model_run_put.c --- */
+int model_run_put(struct model *model, const struct command *command);
+int model_run_enable(struct model *model, const struct command *command);
+
 /* --- model_run.c --- */
+/* Place a run, of a name that has no live one; `from` says the rest of it. */
+int model_place(struct model *model, struct text name, const struct model_run *from);
+/* A run ends, by the word of that node. */
+int model_finish(struct model *model, uint64_t id, uint64_t node,
+                 const struct model_run *end, struct text text);
 /* One of the commands of runs; another is no matter of its. */
 int model_run_apply(struct model *model, const struct command *command);
 /* The live run of that name; NULL. */

@@ -62,6 +62,10 @@ const struct model_run *model_run_of(const struct model *model,
         return live_of(model, command->run_start.task);
     case COMMAND_RUN_TRIAL:
         return live_of(model, command->run_trial.name);
+    case COMMAND_RUN_PUT:
+        return live_of(model, command->run_put.name);
+    case COMMAND_RUN_ENABLE:
+        return live_of(model, command->run_enable.task);
     case COMMAND_RUN_STARTED:
         return model_run(model, command->run_started.run);
     case COMMAND_RUN_STOP:
@@ -135,7 +139,7 @@ static void tell_end(struct model *model, struct model_run *run)
 /* --- placing ------------------------------------------------------------------------
  */
 
-static int place(struct model *model, struct text name, const struct model_run *from)
+int model_place(struct model *model, struct text name, const struct model_run *from)
 {
     model->runs = model_room(model->runs, &model->run_capacity, model->run_count,
                              sizeof *model->runs);
@@ -181,7 +185,7 @@ static int do_start(struct model *model, const struct command *command)
         .tries = start->tries,
     };
     task->due = task->due && start->purpose != APPLY;
-    return place(model, start->task, &run);
+    return model_place(model, start->task, &run);
 }
 
 static int do_trial(struct model *model, const struct command *command)
@@ -210,7 +214,7 @@ static int do_trial(struct model *model, const struct command *command)
         .enabled_at = trial->enabled_at,
         .enabled = trial->enabled,
     };
-    return place(model, trial->name, &run);
+    return model_place(model, trial->name, &run);
 }
 
 /* --- under way, and the end ---------------------------------------------------------
@@ -330,8 +334,8 @@ static void follow(struct model *model, const struct model_run *run)
     }
 }
 
-static int finish(struct model *model, uint64_t id, uint64_t node,
-                  const struct model_run *end, struct text text)
+int model_finish(struct model *model, uint64_t id, uint64_t node,
+                 const struct model_run *end, struct text text)
 {
     struct model_run *run = NULL;
     int refused = live_run(model, id, &run);
@@ -381,14 +385,14 @@ static int do_end(struct model *model, const struct command *command)
         .started_ms = end->started_ms,
         .ended_ms = end->ended_ms,
     };
-    return finish(model, end->run, end->node, &run, end->text);
+    return model_finish(model, end->run, end->node, &run, end->text);
 }
 
 static int do_lost(struct model *model, const struct command *command)
 {
     struct model_run run = {.outcome = LOST, .ended_ms = model->wall_ms};
-    return finish(model, command->run_lost.run, command->run_lost.node, &run,
-                  command->run_lost.text);
+    return model_finish(model, command->run_lost.run, command->run_lost.node, &run,
+                        command->run_lost.text);
 }
 
 /* --- moments ------------------------------------------------------------------------
@@ -474,6 +478,10 @@ int model_run_apply(struct model *model, const struct command *command)
         return do_start(model, command);
     case COMMAND_RUN_TRIAL:
         return do_trial(model, command);
+    case COMMAND_RUN_PUT:
+        return model_run_put(model, command);
+    case COMMAND_RUN_ENABLE:
+        return model_run_enable(model, command);
     case COMMAND_RUN_STARTED:
         return do_started(model, command);
     case COMMAND_RUN_STOP:

@@ -23,8 +23,10 @@
 #define DISABLED                                                                       \
     "{\"task\":{\"name\":\"a\",\"module\":\"./"                                        \
     "m\",\"enabled\":false,\"condition\":{}}}"
-#define ON  "{\"enabled\":true}"
-#define OFF "{\"enabled\":false}"
+#define OTHER "{\"task\":{\"name\":\"a\",\"module\":\"./other\",\"condition\":{}}}"
+#define MERGE "{\"description\":\"new\"}"
+#define ON    "{\"enabled\":true}"
+#define OFF   "{\"enabled\":false}"
 
 static int setup(void **state)
 {
@@ -335,9 +337,7 @@ static void run_now_enables_runs_and_answers_at_the_end(void **state)
     struct talk talk;
     create(bench, DISABLED);
     ask(bench, &talk, "PATCH /v1/tasks/a?run=NOW", ON);
-    expect_next(bench, COMMAND_TASK_ENABLE);
-    decide(&talk);
-    expect_next(bench, COMMAND_RUN_START);
+    expect_next(bench, COMMAND_RUN_ENABLE);
     decide(&talk);
     assert_true(is_silent(&talk));
     assert_true(task(bench)->enabled);
@@ -352,24 +352,49 @@ static void a_failed_run_now_is_500_with_what_was_said_and_stays_enabled(void **
     create(bench, DISABLED);
     ask(bench, &talk, "PATCH /v1/tasks/a?run=now", ON);
     decide(&talk);
-    decide(&talk);
     end(bench, RUN_FAILED, false, "no such host (exit code 3)");
     expect_head(&talk, 500, "error tf-apply for 'a': no such host (exit code 3)",
                 "Location: /v1/runs/");
     assert_true(task(bench)->enabled);
 }
 
-static void disabling_with_run_now_runs_nothing(void **state)
+/* As CTS has it (spec/cts.md 1.8): it succeeds at once, also where nobody could run it.
+ */
+static void disabling_with_run_now_runs_nothing_and_is_an_event(void **state)
 {
     struct bench *bench = *state;
     struct talk talk;
     create(bench, TASK);
+    bench->node.place = 0;
     ask(bench, &talk, "PATCH /v1/tasks/a?run=now", OFF);
-    expect_next(bench, COMMAND_TASK_ENABLE);
+    expect_next(bench, COMMAND_RUN_ENABLE);
     decide(&talk);
     expect(&talk, 200, "{}");
     assert_false(task(bench)->enabled);
     assert_int_equal(live(bench), 0);
+    assert_int_equal(registry_task_status(node_registry(&bench->node), task(bench)),
+                     TASK_STATUS_SUCCESSFUL);
+    assert_int_equal(registry_run_count(node_registry(&bench->node)), 1);
+}
+
+/* An inspection whose node leaves just then enables nothing. */
+static void a_node_that_leaves_meanwhile_is_503_and_changes_nothing(void **state)
+{
+    struct bench *bench = *state;
+    struct talk talk;
+    struct command leave = {.type = COMMAND_MEMBER_DELETE, .member_delete = {SELF}};
+    create(bench, DISABLED);
+    bench_apply_other(bench, &leave);
+    ask(bench, &talk, "PATCH /v1/tasks/a?run=inspect", ON);
+    decide(&talk);
+    expect_head(&talk, 503, "has just left", "Retry-After: ");
+    ask(bench, &talk, "PATCH /v1/tasks/a?run=now", ON);
+    decide(&talk);
+    expect_head(&talk, 503, "has just left", "Retry-After: ");
+    ask(bench, &talk, "PUT /v1/tasks/a?run=now", TASK);
+    decide(&talk);
+    expect_head(&talk, 503, "has just left", "Retry-After: ");
+    assert_false(task(bench)->enabled);
 }
 
 static void an_active_task_is_not_patched(void **state)
@@ -447,12 +472,10 @@ static void a_repeated_run_now_enables_nothing_again(void **state)
     create(bench, DISABLED);
     ask_keyed(bench, &talk, "PATCH /v1/tasks/a?run=now", ON, "Idempotency-Key: k1\r\n");
     decide(&talk);
-    decide(&talk);
     end(bench, RUN_SUCCESS, false, "");
     expect(&talk, 200, "{}");
     bench_apply_other(bench, &disable);
     ask_keyed(bench, &talk, "PATCH /v1/tasks/a?run=now", ON, "Idempotency-Key: k1\r\n");
-    expect_next(bench, COMMAND_RUN_START);
     decide(&talk);
     expect_head(&talk, 200, "{}", "Idempotency-Replayed: true");
     assert_false(task(bench)->enabled);
@@ -548,6 +571,185 @@ static void a_second_trial_of_a_name_has_to_wait(void **state)
     expect(&talk, 201, "\"name\":\"a\"");
 }
 
+/* --- PUT and merge patches -----------------------------------------------------------
+ */
+
+static void put_run_now_stores_and_runs(void **state)
+{
+    struct bench *bench = *state;
+    struct talk talk;
+    create(bench, TASK);
+    ask(bench, &talk, "PUT /v1/tasks/a?run=now", OTHER);
+    expect_next(bench, COMMAND_RUN_PUT);
+    decide(&talk);
+    assert_true(is_silent(&talk));
+    assert_non_null(strstr(task(bench)->text, "./other"));
+    end(bench, RUN_SUCCESS, false, "");
+    expect_head(&talk, 200, "\"module\":\"./other\"", "ETag: ");
+    ask(bench, &talk, "PUT /v1/tasks/a?run=now", TASK);
+    decide(&talk);
+    end(bench, RUN_FAILED, false, "no");
+    expect_head(&talk, 500, "error tf-apply for 'a': no", "Location: /v1/runs/");
+    assert_non_null(strstr(task(bench)->text, "./m"));
+}
+
+static void put_run_now_of_no_task_is_a_trial(void **state)
+{
+    struct bench *bench = *state;
+    struct talk talk;
+    ask(bench, &talk, "PUT /v1/tasks/a?run=now", TASK);
+    decide(&talk);
+    assert_null(task(bench));
+    end(bench, RUN_FAILED, false, "no");
+    expect(&talk, 500, "error tf-apply for 'a': no");
+    assert_null(task(bench));
+    ask(bench, &talk, "PUT /v1/tasks/a?run=now", TASK);
+    decide(&talk);
+    end(bench, RUN_SUCCESS, false, "");
+    expect_head(&talk, 201, "\"module\":\"./m\"", "ETag: ");
+}
+
+static void put_run_now_of_what_is_disabled_runs_nothing(void **state)
+{
+    struct bench *bench = *state;
+    struct talk talk;
+    bench->node.place = 0; /* and asks nobody to */
+    ask(bench, &talk, "PUT /v1/tasks/a?run=now", DISABLED);
+    decide(&talk);
+    expect(&talk, 201, "\"enabled\":false");
+    assert_int_equal(registry_run_count(node_registry(&bench->node)), 0);
+    ask_keyed(bench, &talk, "PUT /v1/tasks/a?run=now", DISABLED,
+              "Idempotency-Key: k1\r\n");
+    decide(&talk);
+    expect(&talk, 200, "\"enabled\":false");
+    assert_int_equal(registry_run_count(node_registry(&bench->node)), 1);
+    ask_keyed(bench, &talk, "PUT /v1/tasks/a?run=now", DISABLED,
+              "Idempotency-Key: k1\r\n");
+    decide(&talk);
+    expect_head(&talk, 200, "\"enabled\":false", "Idempotency-Replayed: true");
+    assert_int_equal(registry_run_count(node_registry(&bench->node)), 1);
+    /* it stays disabled where nothing is said of it */
+    bench->node.place = SELF;
+    ask(bench, &talk, "PUT /v1/tasks/a?run=now", OTHER);
+    decide(&talk);
+    expect(&talk, 200, "\"enabled\":false");
+}
+
+/* The run carries the text that is not stored. */
+static void put_run_inspect_plans_what_would_be(void **state)
+{
+    struct bench *bench = *state;
+    struct talk talk;
+    create(bench, TASK);
+    uint64_t revision = task(bench)->revision;
+    ask(bench, &talk, "PUT /v1/tasks/a?run=inspect", OTHER);
+    decide(&talk);
+    const struct run *run = registry_live_run(node_registry(&bench->node), "a", 1);
+    assert_int_equal(run->purpose, RUN_INSPECT);
+    assert_non_null(strstr(run->draft, "./other"));
+    end(bench, RUN_SUCCESS, true, "");
+    expect(&talk, 200, "\"module\":\"./other\"");
+    ask(bench, &talk, "PUT /v1/tasks/a?run=inspect", OTHER);
+    decide(&talk);
+    end(bench, RUN_FAILED, false, "bad");
+    expect(&talk, 400, "error tf-plan for 'a': bad");
+    ask(bench, &talk, "PUT /v1/tasks/a?run=inspect", DISABLED);
+    decide(&talk);
+    expect(&talk, 200, "inspection was skipped.\"},\"task\":{");
+    assert_int_equal(task(bench)->revision, revision);
+}
+
+static void put_with_a_run_heeds_conditions_and_live_runs(void **state)
+{
+    struct bench *bench = *state;
+    struct talk talk;
+    static const char *const lines[] = {"PUT /v1/tasks/a?run=now",
+                                        "PUT /v1/tasks/a?run=inspect"};
+    for (size_t i = 0; i < 2; i++) {
+        ask_keyed(bench, &talk, lines[i], OTHER, "If-Match: *\r\n");
+        decide(&talk);
+        expect(&talk, 412, "does not exist");
+    }
+    create(bench, TASK);
+    uint64_t revision = task(bench)->revision;
+    for (size_t i = 0; i < 2; i++) {
+        ask_keyed(bench, &talk, lines[i], OTHER, "If-Match: \"999\"\r\n");
+        decide(&talk);
+        expect(&talk, 412, "which If-Match does not name");
+        ask_keyed(bench, &talk, lines[i], OTHER, "If-None-Match: *\r\n");
+        decide(&talk);
+        expect(&talk, 412, "task 'a' exists");
+    }
+    place(bench);
+    for (size_t i = 0; i < 2; i++) {
+        ask(bench, &talk, lines[i], OTHER);
+        decide(&talk);
+        expect(&talk, 409, "task 'a' has a live run: ");
+    }
+    assert_int_equal(task(bench)->revision, revision);
+    ask(bench, &talk, "PUT /v1/tasks/a?run=never", OTHER);
+    expect(&talk, 400, "is not one of the allowed values");
+    ask(bench, &talk, "PUT /v1/tasks/a?run=now&wait=x", OTHER);
+    expect(&talk, 400, "'wait'");
+}
+
+static void ask_merge(struct bench *bench, struct talk *talk, const char *line,
+                      const char *body)
+{
+    char *text = mem_printf("%s HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+                            "application/merge-patch+json\r\nContent-Length: "
+                            "%zu\r\n\r\n%s",
+                            line, strlen(body), body);
+    talk->bench = bench;
+    client_open(bench, &talk->client);
+    client_send(&talk->client, text);
+    mem_free(text);
+}
+
+static void a_merge_patch_with_a_run_is_merged_and_run(void **state)
+{
+    struct bench *bench = *state;
+    struct talk talk;
+    create(bench, TASK);
+    ask_merge(bench, &talk, "PATCH /v1/tasks/a?run=inspect", MERGE);
+    decide(&talk);
+    end(bench, RUN_SUCCESS, true, "");
+    expect(&talk, 200, "\"description\":\"new\"");
+    ask_merge(bench, &talk, "PATCH /v1/tasks/a?run=inspect", MERGE);
+    decide(&talk);
+    end(bench, RUN_FAILED, false, "bad");
+    expect(&talk, 500, "Error updating task 'a'. Unable to inspect task: bad");
+    assert_null(strstr(task(bench)->text, "new"));
+    ask_merge(bench, &talk, "PATCH /v1/tasks/a?run=now", MERGE);
+    decide(&talk);
+    end(bench, RUN_SUCCESS, false, "");
+    expect_head(&talk, 200, "\"description\":\"new\"", "ETag: ");
+    ask_merge(bench, &talk, "PATCH /v1/tasks/b?run=now", MERGE);
+    decide(&talk);
+    expect(&talk, 404, "does not exist");
+    place(bench);
+    ask_merge(bench, &talk, "PATCH /v1/tasks/a?run=now", MERGE);
+    decide(&talk);
+    expect(&talk, 409, "has a live run: ");
+}
+
+/* Another change comes in between: it is merged into what is there then. */
+static void a_merge_patch_with_a_run_is_computed_anew(void **state)
+{
+    struct bench *bench = *state;
+    struct talk talk;
+    struct command disable = {.type = COMMAND_TASK_ENABLE,
+                              .task_enable = {text_of("a"), false}};
+    create(bench, TASK);
+    ask_merge(bench, &talk, "PATCH /v1/tasks/a?run=now", MERGE);
+    bench_wait(bench, bench_proposed);
+    bench_apply_other(bench, &disable);
+    decide(&talk);
+    decide(&talk);
+    expect(&talk, 200, "\"enabled\":false");
+    assert_non_null(strstr(task(bench)->text, "new"));
+}
+
 /* --- waiting -------------------------------------------------------------------------
  */
 
@@ -588,7 +790,6 @@ static void a_client_that_went_harms_nothing(void **state)
     create(bench, TASK);
     ask(bench, &talk, "PATCH /v1/tasks/a?run=now", ON);
     decide(&talk);
-    decide(&talk);
     client_reset(&talk.client);
     bench_advance(bench, 2000);
     for (int i = 0; i < 20; i++) {
@@ -604,7 +805,6 @@ static void a_node_that_stops_answers_504_at_once(void **state)
     struct talk talk;
     create(bench, TASK);
     ask(bench, &talk, "PATCH /v1/tasks/a?run=now", ON);
-    decide(&talk);
     decide(&talk);
     assert_true(is_silent(&talk));
     bench_stop(bench, 5000);
@@ -628,7 +828,8 @@ int main(void)
         TEST(a_run_is_cancelled_once),
         TEST(run_now_enables_runs_and_answers_at_the_end),
         TEST(a_failed_run_now_is_500_with_what_was_said_and_stays_enabled),
-        TEST(disabling_with_run_now_runs_nothing),
+        TEST(disabling_with_run_now_runs_nothing_and_is_an_event),
+        TEST(a_node_that_leaves_meanwhile_is_503_and_changes_nothing),
         TEST(an_active_task_is_not_patched),
         TEST(an_inspection_stores_nothing),
         TEST(if_match_counts_for_runs_too),
@@ -639,6 +840,13 @@ int main(void)
         TEST(a_task_created_disabled_does_not_run_now),
         TEST(a_name_that_is_taken_is_said_by_apply),
         TEST(a_second_trial_of_a_name_has_to_wait),
+        TEST(put_run_now_stores_and_runs),
+        TEST(put_run_now_of_no_task_is_a_trial),
+        TEST(put_run_now_of_what_is_disabled_runs_nothing),
+        TEST(put_run_inspect_plans_what_would_be),
+        TEST(put_with_a_run_heeds_conditions_and_live_runs),
+        TEST(a_merge_patch_with_a_run_is_merged_and_run),
+        TEST(a_merge_patch_with_a_run_is_computed_anew),
         TEST(a_node_that_does_not_lead_any_more_goes_on_waiting),
         TEST(past_the_deadline_it_is_504_that_names_the_run),
         TEST(a_client_that_went_harms_nothing),

@@ -107,7 +107,9 @@ static void one_status_is_shown_whatever_the_filter(void **state)
         (char *)out.data,
         "{\"a\":{\"task_name\":\"a\",\"status\":\"unknown\",\"enabled\":"
         "false,\"events_url\":\"\",\"providers\":[\"p.x\",\"names\"],"
-        "\"services\":[]}}");
+        "\"services\":[],\"warning\":\"this version does not watch 'services': the "
+        "task "
+        "runs when it is asked to\"}}");
     buf_close(&out);
     registry_free(registry);
     task_unref(task);

@@ -354,6 +354,47 @@ static void the_key_of_a_run_tells_the_run(void **state)
     assert_true(result.code == 0 && !result.replayed && result.run == 5);
 }
 
+/* One that placed none: kept as well, through a snapshot too. */
+static void the_key_of_a_change_that_ran_nothing_tells_that(void **state)
+{
+    (void)state;
+    struct command raise = keyed((struct command){.type = COMMAND_LEVEL_SET}, "", 0);
+    struct command member = keyed(
+        (struct command){
+            .type = COMMAND_MEMBER_SET,
+            .member_set = {9, 3, text_of("n"), text_of(""), text_of(""), text_of("")},
+        },
+        "", 0);
+    struct command put = keyed(
+        (struct command){
+            .type = COMMAND_RUN_PUT,
+            .run_put = {.name = text_of("a"),
+                        .text = text_of("{\"condition\":{}}"),
+                        .enabled_at = 1,
+                        .node = 9,
+                        .purpose = RUN_APPLY,
+                        .lease_ms = 4000},
+        },
+        "k1", 1);
+    raise.level_set.level = 3;
+    apply(&raise);
+    assert_int_equal(apply(&put).code, ERR_BUSY); /* its node: not kept */
+    apply(&member);
+    struct result result = apply(&put);
+    assert_result(result, 0, 2, true, false);
+    assert_int_equal(result.run, 0);
+    struct snapshot_decoder *decoder = snapshot_decoder_new();
+    assert_int_equal(snapshot_encode(fsm_registry(fsm), feed, decoder), 0);
+    assert_int_equal(fsm_restore_decoded(fsm, decoder, NULL), 0);
+    result = apply(&put);
+    assert_result(result, 0, 2, true, true);
+    assert_int_equal(result.run, 0);
+    put.run_put.condition = TASK_CONDITION_ABSENT; /* a refusal is kept */
+    put.key = text_of("k2");
+    assert_result(apply(&put), ERR_PRECONDITION, 2, false, false);
+    assert_result(apply(&put), ERR_PRECONDITION, 2, false, true);
+}
+
 static int setup_first_level(void **state)
 {
     (void)state;
@@ -374,6 +415,7 @@ int main(void)
         KEYED(a_setting_bounds_how_many_are_kept),
         KEYED(a_restored_state_knows_them),
         KEYED(the_key_of_a_run_tells_the_run),
+        KEYED(the_key_of_a_change_that_ran_nothing_tells_that),
         cmocka_unit_test_setup_teardown(the_first_level_knows_no_keys,
                                         setup_first_level, teardown),
     };

@@ -489,6 +489,25 @@ static void golden_run_command(struct command *command)
             4000,
             5000};
         break;
+    case COMMAND_RUN_PUT:
+        command->run_put = (__typeof__(command->run_put)){
+            text_of("task_a"),
+            text_of("{\"condition\":{},\"module\":\"r\"}"),
+            16,
+            true,
+            true,
+            2,
+            TASK_CONDITION_REVISION,
+            2,
+            node,
+            RUN_INSPECT,
+            4000,
+            5000};
+        break;
+    case COMMAND_RUN_ENABLE:
+        command->run_enable = (__typeof__(command->run_enable)){
+            text_of("task_a"), true, TASK_CONDITION_REVISION, 2, node, 4000, 5000};
+        break;
     case COMMAND_RUN_STARTED:
         command->run_started =
             (__typeof__(command->run_started)){3, node, 1700000000100};
@@ -600,6 +619,8 @@ static struct command golden_command(enum command_type type)
         break;
     case COMMAND_RUN_START:
     case COMMAND_RUN_TRIAL:
+    case COMMAND_RUN_PUT:
+    case COMMAND_RUN_ENABLE:
     case COMMAND_RUN_STARTED:
     case COMMAND_RUN_STOP:
     case COMMAND_RUN_END:

@@ -623,6 +623,44 @@ static void test_inspection(void **state)
     assert_int_equal(fake_driver_run(&fake, id)->tries, 1);
 }
 
+/* What is to take the task's place is inspected, not the task. */
+static void test_inspection_of_a_draft(void **state)
+{
+    (void)state;
+    struct command put = {
+        .type = COMMAND_RUN_PUT,
+        .run_put = {.name = text_of("web"),
+                    .text = text_of("{\"condition\":{},\"module\":\"./new\","
+                                    "\"name\":\"web\"}"),
+                    .enabled_at = 1,
+                    .enabled = true,
+                    .node = FAKE_SELF,
+                    .purpose = RUN_INSPECT,
+                    .lease_ms = 4000,
+                    .grace_ms = 5000},
+    };
+    uint64_t id = fake_node_apply(node, &put).run;
+    renew();
+    assert_true(fake_driver_run(&fake, id)->inspect);
+    assert_string_equal(fake_driver_run(&fake, id)->module, "./new");
+}
+
+/* Placed here and over in the same moment. */
+static void test_disabled_is_not_run(void **state)
+{
+    (void)state;
+    struct command disable = {
+        .type = COMMAND_RUN_ENABLE,
+        .run_enable = {.task = text_of("web"), .node = FAKE_SELF, .lease_ms = 4000},
+    };
+    struct result result = fake_node_apply(node, &disable);
+    assert_true(result.code == 0 && result.run == 0);
+    renew();
+    pass(2);
+    assert_int_equal(runner_count(runner), 0);
+    assert_int_equal(node->proposed, 0);
+}
+
 static void test_module_outside(void **state)
 {
     (void)state;
@@ -698,6 +736,8 @@ int main(void)
         TEST(test_not_applied_yet),
         TEST(test_unknown_is_killed),
         TEST(test_inspection),
+        TEST(test_inspection_of_a_draft),
+        TEST(test_disabled_is_not_run),
         TEST(test_module_outside),
         TEST(test_trial),
     };
