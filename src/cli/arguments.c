@@ -35,6 +35,7 @@ enum {
     OPTION_MERGE,
     OPTION_WAIT,
     OPTION_RUN,
+    OPTION_RUN_MODE,
     OPTION_STATE,
     OPTION_NODE,
     OPTION_FOLLOW = 'f',
@@ -56,6 +57,15 @@ static const struct {
     {0,
      {"output", OPTION_OUTPUT, "table|json", 0,
       "For people, or what the server answered, as it did", 0}},
+    {COMMAND_RUN,
+     {"run", OPTION_RUN_MODE, "now|inspect|ask", 0,
+      "Run it now, and wait until that has ended; or show what that would do, and "
+      "change "
+      "nothing; or show it, ask at the terminal, and run it then",
+      0}},
+    {COMMAND_RUN,
+     {"auto-approve", OPTION_APPROVE, NULL, 0,
+      "With --run ask: do not ask, run it after showing what that does", 0}},
     {COMMAND_APPROVE,
      {"auto-approve", OPTION_APPROVE, NULL, 0,
       "Do not ask; needed where there is no terminal", 0}},
@@ -132,6 +142,18 @@ static error_t read_revision(struct reading *reading, const char *value)
     return 0;
 }
 
+static error_t read_run_mode(struct reading *reading, const char *value)
+{
+    static const char *const modes[] = {"now", "inspect", "ask"};
+    for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
+        if (strcmp(value, modes[i]) == 0) {
+            reading->arguments.run_mode = value;
+            return 0;
+        }
+    }
+    return refuse(reading, "--run is now, inspect or ask, not", value);
+}
+
 static error_t read_value(struct reading *reading, const char *value)
 {
     struct command_arguments *arguments = &reading->arguments;
@@ -187,6 +209,8 @@ static error_t read_option(int key, char *value, struct argp_state *state)
     case OPTION_RUN:
         arguments->run = value;
         return 0;
+    case OPTION_RUN_MODE:
+        return read_run_mode(reading, value);
     case OPTION_STATE:
         arguments->state = value;
         return 0;

@@ -207,14 +207,21 @@ static int judge_unknown(struct try *try, size_t node, const char *reason,
     return code;
 }
 
+static bool names_run(const struct try *try, const struct http_answer *answer,
+                      int status)
+{
+    return try->request->names_run && answer->status == status &&
+           http_answer_header(answer, "Location") != NULL;
+}
+
 /* Nothing happened by this try. What happened by an earlier one is known only if this
  * one came as far as to be decided: then the key was new, or it is told what was. */
 static int judge_refused(struct try *try, const struct http_answer *answer,
                          const struct buf *reason, struct err *err)
 {
     const char *match = try->request->if_match;
-    bool decided =
-        answer->status == 400 || answer->status == 404 || answer->status == 412;
+    bool decided = answer->status == 400 || answer->status == 404 ||
+                   answer->status == 412 || names_run(try, answer, 500);
     if (try->doubt != NULL && !decided) {
         return end_unknown(try, try->doubt, err);
     }
@@ -234,7 +241,8 @@ static int try_judge(struct try *try, size_t node, const struct http_answer *ans
 {
     struct nodes *nodes = &try->client->nodes;
     buf_clear(reason);
-    enum verdict verdict = verdict_of(answer, try->write);
+    enum verdict verdict =
+        names_run(try, answer, 504) ? VERDICT_DONE : verdict_of(answer, try->write);
     if (verdict != VERDICT_DONE) {
         verdict_put_reason(reason, answer);
     }

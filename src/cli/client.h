@@ -34,6 +34,9 @@ struct client_request {
     const char *key;      /* of a write that may be repeated: a fresh one, or NULL */
     const char *if_match; /* the header of that name, or NULL */
     const char *look;     /* of a write: the command that shows whether it happened */
+    /* It asks for a run: a 504 whose Location names that is an answer like a 2xx, for
+     * who then waits for the run, and a 500 that names it tells what became of it. */
+    bool names_run;
     /* Instead of keeping the body: as in http.h. `begin` runs before each try, which
      * sends it all again. The timeout is then for finding a node, and for each pause.
      */

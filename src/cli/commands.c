@@ -31,10 +31,13 @@ static const struct command commands[] = {
      .arguments = "FILE|-",
      .least = 1,
      .most = 1,
+     .options = COMMAND_RUN,
      .run = cli_task_create,
      .summary = "create the task that a JSON file describes",
-     .more = "FILE holds {\"task\":{\"name\":…,\"module\":…,\"condition\":…}}, or the "
-             "inner object alone; - is standard input."},
+     .more =
+         "FILE holds {\"task\":{\"name\":…,\"module\":…,\"condition\":…}}, or the "
+         "inner object alone; - is standard input. With --run now it is created only "
+         "if its run succeeds."},
     {.noun = "task",
      .verb = "list",
      .run = cli_task_list,
@@ -51,17 +54,20 @@ static const struct command commands[] = {
      .arguments = "NAME FILE|-",
      .least = 2,
      .most = 2,
-     .options = COMMAND_UPDATE,
+     .options = COMMAND_UPDATE | COMMAND_RUN,
      .run = cli_task_update,
      .summary = "put the task that a JSON file describes in the place of one",
      .more =
          "FILE holds what `task create` takes. With --merge it holds only what is to "
-         "change, such as {\"description\":\"new\"}; null takes a field away."},
+         "change, such as {\"description\":\"new\"}; null takes a field away. With "
+         "--run "
+         "now it stays updated whatever becomes of the run."},
     {.noun = "task",
      .verb = "enable",
      .arguments = "NAME",
      .least = 1,
      .most = 1,
+     .options = COMMAND_RUN,
      .run = cli_task_enable,
      .summary = "let a task run"},
     {.noun = "task",

@@ -23,6 +23,7 @@ enum command_option {
     COMMAND_WAIT = 32,   /* --wait */
     COMMAND_LOG = 64,    /* --run, --follow */
     COMMAND_RUNS = 128,  /* --task, --state, --node */
+    COMMAND_RUN = 256,   /* --run MODE, --auto-approve */
 };
 
 struct command_arguments {
@@ -40,6 +41,7 @@ struct command_arguments {
     const char *type;
     bool wait;
     const char *run;
+    const char *run_mode; /* "now", "inspect" or "ask" */
     const char *state;
     const char *node;
 };

@@ -11,6 +11,7 @@
 #include "cli/answer.h"
 #include "cli/approve.h"
 #include "cli/commands.h"
+#include "cli/run_change.h"
 #include "cli/table.h"
 #include "text/name.h"
 
@@ -155,16 +156,20 @@ int cli_task_show(struct client *client, const struct command_arguments *argumen
 /* --- writes: each has a key, and may be repeated --------------------------------- */
 
 /* Send a write of task `name`; `said` is what became of it then. */
-static int task_write(struct client *client, struct client_request *request, bool json,
-                      const char *name, const char *said, struct err *err)
+static int task_write(struct client *client, const struct command_arguments *arguments,
+                      struct client_request *request, const char *name,
+                      const char *said, struct err *err)
 {
     char key[ID_UUID_SIZE];
+    if (arguments->run_mode != NULL) {
+        return run_change(client, arguments, request, name, said, err);
+    }
     char *look = mem_printf("muster task show %s", name);
     char *sentence = mem_printf("task '%s' is %s", name, said);
     id_random_uuid(key);
     request->key = key;
     request->look = look;
-    int code = answer_change(client, request, json, sentence, err);
+    int code = answer_change(client, request, arguments->json, sentence, err);
     mem_free(sentence);
     mem_free(look);
     return code;
@@ -249,7 +254,7 @@ int cli_task_create(struct client *client, const struct command_arguments *argum
             .body = body.data,
             .body_len = body.len,
         };
-        code = task_write(client, &request, arguments->json, name, "created", err);
+        code = task_write(client, arguments, &request, name, "created", err);
     }
     mem_free(name);
     buf_close(&body);
@@ -271,8 +276,8 @@ static int task_update(struct client *client, const struct command_arguments *ar
         .body_len = body->len,
         .if_match = match,
     };
-    int code = task_write(client, &request, arguments->json, arguments->values[0],
-                          "updated", err);
+    int code =
+        task_write(client, arguments, &request, arguments->values[0], "updated", err);
     mem_free(match);
     return code;
 }
@@ -315,7 +320,7 @@ static int change(struct client *client, const struct command_arguments *argumen
         .body = body,
         .body_len = body != NULL ? strlen(body) : 0,
     };
-    int code = task_write(client, &request, arguments->json, name, said, err);
+    int code = task_write(client, arguments, &request, name, said, err);
     mem_free(path);
     return code;
 }
