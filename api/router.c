@@ -113,9 +113,9 @@ static const struct {
     const char *header;
     const char *shown;
 } write_promises[] = {
-    {"if-match", "If-Match on a change of the cluster"},
-    {"if-none-match", "If-None-Match on a change of the cluster"},
-    {"idempotency-key", "Idempotency-Key on a change of the cluster"},
+    {"if-match", "If-Match on a change of something that is no task"},
+    {"if-none-match", "If-None-Match on a change of something that is no task"},
+    {"idempotency-key", "Idempotency-Key on a change of something that is no task"},
 };
 
 static bool write_promises_kept(struct call *call)

@@ -236,13 +236,33 @@ static void task_job_start(struct call *call, enum run_mode mode,
  * -------------------------------------------------------------------------------------
  */
 
+/* `run` is given more than once: which one is meant? */
+static void refuse_runs(struct call *call, const char *const *values, size_t count)
+{
+    struct buf list;
+    buf_init(&list);
+    for (size_t i = 0; i < count; i++) {
+        buf_printf(&list, "%s%s", i > 0 ? " " : "", values[i]);
+    }
+    reply_error(call, 400, NULL,
+                "cannot support more than one run query parameter, got run values: "
+                "[%.*s]",
+                (int)list.len, (const char *)list.data);
+    buf_close(&list);
+}
+
 /* `run` as the generated endpoints judge it: exact values; false: answered. */
 static bool post_run_mode(struct call *call, enum run_mode *mode)
 {
     const char *values[CALL_QUERY_MAX];
+    size_t count = call_query(call, "run", values, CALL_QUERY_MAX);
     *mode = MODE_NONE;
-    if (call_query(call, "run", values, CALL_QUERY_MAX) == 0) {
+    if (count == 0) {
         return true;
+    }
+    if (count > 1) {
+        refuse_runs(call, values, count);
+        return false;
     }
     if (values[0][0] == '\0') {
         reply_error(
@@ -445,16 +465,7 @@ static bool patch_run_mode(struct call *call, enum run_mode *mode)
         return true;
     }
     if (count > 1) {
-        struct buf list;
-        buf_init(&list);
-        for (size_t i = 0; i < count; i++) {
-            buf_printf(&list, "%s%s", i > 0 ? " " : "", values[i]);
-        }
-        reply_error(call, 400, NULL,
-                    "cannot support more than one run query parameter, got run values: "
-                    "[%.*s]",
-                    (int)list.len, (const char *)list.data);
-        buf_close(&list);
+        refuse_runs(call, values, count);
         return false;
     }
     if (strcasecmp(values[0], "now") == 0) {

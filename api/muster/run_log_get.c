@@ -19,6 +19,7 @@
 
 #include "api/error.h"
 #include "api/log_fetch.h"
+#include "api/muster/runs.h"
 #include "api/param.h"
 #include "api/reply.h"
 #include "api/router.h"
@@ -283,17 +284,14 @@ void run_log_get(struct call *call)
     uint64_t id = 0;
     uint64_t after = 0;
     bool follow = false;
-    if (!param_read_number(call, "the number of a run", call->name, 1, INT64_MAX,
-                           &id) ||
-        !param_number(call, "after", 0, INT64_MAX, &after) ||
+    if (!runs_number(call, &id) || !param_number(call, "after", 0, INT64_MAX, &after) ||
         !param_flag(call, "follow", &follow)) {
         return;
     }
     const struct run *run = registry_run(node_registry(call->api->node), id);
     struct err err;
     if (run == NULL) {
-        reply_error(call, 404, err_code_name(ERR_NOT_FOUND),
-                    "there is no run %s, or it is not kept any more", call->name);
+        runs_no_run(call);
     } else if (call->api->log_view_count >= LIMIT_STREAMS) {
         err_set(&err, ERR_BUSY, "%d logs are being read already", LIMIT_STREAMS);
         error_reply(call, &err);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/error.h"
+#include "api/muster/runs.h"
 #include "api/param.h"
 #include "api/reply.h"
 #include "api/router.h"
@@ -136,8 +137,7 @@ static void run_cancelled(struct call *call, const struct result *result)
         registry_run(node_registry(call->api->node), strtoull(call->name, NULL, 10));
     call->sequence = result->sequence;
     if (result->code == ERR_NOT_FOUND || run == NULL) {
-        reply_error(call, 404, err_code_name(ERR_NOT_FOUND),
-                    "there is no run %s, or it is not kept any more", call->name);
+        runs_no_run(call);
     } else if (result->code == ERR_CONFLICT) {
         reply_error(call, 409, err_code_name(ERR_CONFLICT),
                     "run %" PRIu64 " of task '%s' has ended: %s", run->id, run->task,
@@ -152,9 +152,7 @@ static void run_cancelled(struct call *call, const struct result *result)
 void run_cancel(struct call *call)
 {
     uint64_t id = 0;
-    if (!param_read_number(call, "the number of a run", call->name, 1, INT64_MAX,
-                           &id) ||
-        !body_empty(call)) {
+    if (!runs_number(call, &id) || !body_empty(call)) {
         return;
     }
     struct command command = {

@@ -4,9 +4,7 @@
  * task_events), so they are looked up; all others are walked. */
 #include "api/muster/runs.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "api/error.h"
@@ -178,22 +176,28 @@ void runs_list(struct call *call)
 
 /* --- one -------------------------------------------------------------------------- */
 
+bool runs_number(struct call *call, uint64_t *id)
+{
+    return param_read_number(call, "the number of a run", call->name, 1, INT64_MAX, id);
+}
+
 const struct run *runs_of_path(struct call *call, const struct registry *registry)
 {
-    char *end = NULL;
-    const char *text = call->name;
-    bool number = text[0] >= '1' && text[0] <= '9' && strlen(text) <= 20;
-    errno = 0;
-    uint64_t id = number ? strtoull(text, &end, 10) : 0;
-    number = number && *end == '\0' && errno == 0;
-    const struct run *run = number ? registry_run(registry, id) : NULL;
+    uint64_t id = 0;
+    if (!runs_number(call, &id)) {
+        return NULL;
+    }
+    const struct run *run = registry_run(registry, id);
     if (run == NULL) {
-        reply_error(call, 404, NULL,
-                    "a run with number '%s' does not exist, or its end is not kept any "
-                    "more",
-                    text);
+        runs_no_run(call);
     }
     return run;
+}
+
+void runs_no_run(struct call *call)
+{
+    reply_error(call, 404, err_code_name(ERR_NOT_FOUND),
+                "there is no run %s, or it is not kept any more", call->name);
 }
 
 void runs_get(struct call *call)

@@ -479,10 +479,11 @@ REQUESTS = [
      'Error at "/module": value must be a string'),
     ("PATCH", "/v1/tasks/none?run=now", b'{"module":"x"}', MERGE, 404, NO_TASK),
     ("POST", "/v1/cluster/transfer", b"{}", {"If-Match": "*", **AS_JSON}, 501,
-     "If-Match on a change of the cluster is not supported by this version of muster"),
-    ("POST", "/v1/cluster/transfer", b"{}", {"Idempotency-Key": "k", **AS_JSON}, 501,
-     "Idempotency-Key on a change of the cluster is not supported by this version of "
+     "If-Match on a change of something that is no task is not supported by this version of "
      "muster"),
+    ("POST", "/v1/cluster/transfer", b"{}", {"Idempotency-Key": "k", **AS_JSON}, 501,
+     "Idempotency-Key on a change of something that is no task is not supported by this "
+     "version of muster"),
     *[(method, path, body, {"Idempotency-Key": key, **AS_JSON}, 400, said)
       for method, path, body in (("POST", "/v1/tasks", GOOD), ("PUT", "/v1/tasks/a", GOOD),
                                  ("PATCH", "/v1/tasks/a", b'{"enabled":false}'),
