@@ -5,9 +5,8 @@ import itertools
 import os
 import subprocess
 
-from lib.http import NothingHappened, OutcomeUnknown
+from broken import Broken
 from lib.wait import PATIENCE, wait_until
-from world import Broken
 
 MIB = 2**20
 EIO_SECONDS = 2  # who writes nothing meanwhile is left alone
@@ -17,6 +16,7 @@ class Fault:
     needs = None   # a key of World.missing
     alone = False  # nothing else happens meanwhile
     takes = 1      # nodes that no other fault may touch meanwhile
+    linger = 0     # seconds that it lasts at least
 
     def __init__(self, chance, count):
         self.order = chance.sample(range(count), count)
@@ -121,14 +121,7 @@ class Transfer(Fault):
         return f"to n{self.order[0] + 1}"
 
     def begin(self, world):
-        body = {"to": f"n{self.order[0] + 1}"}
-        for node in world.cluster.nodes:
-            try:
-                if node.running() and node.leads():
-                    node.call("POST", "/v1/cluster/transfer", body, timeout=2)
-                    return
-            except (NothingHappened, OutcomeUnknown):
-                pass
+        world.tell_leader("POST", "/v1/cluster/transfer", {"to": f"n{self.order[0] + 1}"})
 
 
 class Wipe(Fault):
@@ -214,9 +207,13 @@ class Full(Fault):
     def draw(self, chance, count):
         self.takes = count // 2 + 1 if chance.random() < 0.3 else 1
 
+    @staticmethod
+    def disk(node):
+        return node.disk
+
     def begin(self, world):
         for node in self.victims:
-            with open(node.disk / "ballast", "wb", buffering=0) as ballast:
+            with open(self.disk(node) / "ballast", "wb", buffering=0) as ballast:
                 try:
                     while ballast.write(bytes(MIB)):
                         pass
@@ -225,7 +222,7 @@ class Full(Fault):
 
     def end(self, world):
         for node in self.victims:
-            os.unlink(node.disk / "ballast")
+            os.unlink(self.disk(node) / "ballast")
 
 
 class Traced(Fault):
@@ -313,11 +310,3 @@ class Jump(Fault):
 
     def begin(self, world):
         world.cluster.nodes[self.order[0]].wall.write_text(f"{self.offset:+}\n")
-
-
-WEIGHTS = {Kill: 5, KillAll: 1, Freeze: 4, Restart: 2, Rolling: 1, Transfer: 2, Wipe: 2,
-           Isolate: 3, OneWay: 3, Partial: 2, Full: 2, Eio: 4, Slow: 2, Jump: 2}
-KINDS = ("kill kill_all freeze restart rolling transfer wipe isolate one_way partial full "
-         "eio slow jump").split()
-CLASSES = dict(zip(KINDS, (Kill, KillAll, Freeze, Restart, Rolling, Transfer, Wipe, Isolate,
-                           OneWay, Partial, Full, Eio, Slow, Jump)))

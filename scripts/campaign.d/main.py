@@ -14,8 +14,10 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests"))
 
 # pylint: disable=wrong-import-position
-from faults import CLASSES, KINDS, WEIGHTS, Links, Wipe  # noqa: E402
-from world import Broken, World  # noqa: E402
+from broken import Broken  # noqa: E402
+from faults import Links, Wipe  # noqa: E402
+from kinds import CLASSES, KINDS, WEIGHTS  # noqa: E402
+from world import World  # noqa: E402
 
 AUDIT_EVERY = 12  # steps
 STUCK_SECONDS = 240
@@ -37,7 +39,8 @@ class Step:
                          isinstance(fault, Links) for fault in self.faults):
                 self.faults.append(each(chance, nodes))
         self.gaps = [chance.random() ** 3 for _ in self.faults]
-        self.hold = chance.choice([0, 0.3, 1, 3]) * chance.random()
+        self.hold = max([chance.choice([0, 0.3, 1, 3, 8]) * chance.random(),
+                         *(fault.linger for fault in self.faults)])
         self.ends = chance.sample(range(len(self.faults)), len(self.faults))
         self.settles = chance.random() < 0.5 or any(isinstance(fault, Wipe)
                                                     for fault in self.faults)
@@ -50,7 +53,7 @@ class Campaign:
         self.began = time.monotonic()
         self.moved = self.began
         self.counts = collections.Counter()
-        self.world = World(folder, options.nodes, self.say)
+        self.world = World(folder, options.nodes, options.seed, self.say)
         self.over = threading.Event()
 
     def say(self, text):
@@ -114,6 +117,8 @@ class Campaign:
         self.say(f"audit {self.world.audits}: {self.world.acknowledged()} writes acknowledged, "
                  f"{self.world.unknown()} of unknown outcome, all nodes equal "
                  f"({time.monotonic() - before:.1f} s)")
+        if self.world.runs is not None:
+            self.say(f"  {self.world.run_audit.text()}")
 
     def closing(self):
         kinds = ", ".join(f"{kind} {self.counts[kind]}" for kind in KINDS if self.counts[kind])
@@ -122,6 +127,8 @@ class Campaign:
               f"{sum(self.counts.values())} faults ({kinds}), "
               f"{self.world.acknowledged()} writes acknowledged, {self.world.unknown()} of "
               f"unknown outcome, {self.world.audits} audits")
+        if self.world.runs is not None:
+            print(f"campaign: {self.world.run_audit.text()}")
 
 
 def kinds_of(text):

@@ -1,36 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The driver of this machine, alone."""
 import os
-import pathlib
 import signal
 
 import pytest
 
+from lib.cgroup import has_cgroup
 from lib.driver import Driver, alive
 
 CGROUP, FREEZER, WALK = 1, 2, 3
-
-
-def own_cgroup(controller):
-    """The folder of this process' cgroup of v2 (None) or of a controller of v1."""
-    mounts = pathlib.Path("/proc/self/mountinfo").read_text().splitlines()
-    for line in pathlib.Path("/proc/self/cgroup").read_text().splitlines():
-        _, names, path = line.split(":", 2)
-        if names != (controller or ""):
-            continue
-        for mount in mounts:
-            left, right = mount.split(" - ")
-            kind, _, options = right.split(" ", 2)
-            if kind == ("cgroup" if controller else "cgroup2") and (
-                    not controller or controller in options.split(",")):
-                return pathlib.Path(left.split()[4] + path)
-    return None
-
-
-def has_cgroup(controller):
-    folder = own_cgroup(controller)
-    return folder is not None and os.access(folder, os.W_OK) and os.access(
-        folder / "cgroup.procs", os.W_OK)
 
 
 # Under sanitizers one kind is enough: what differs is files of the kernel's.

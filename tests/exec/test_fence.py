@@ -10,6 +10,7 @@ import time
 import pytest
 
 from exec.conftest import KINDS, WALK
+from lib.cgroup import has_cgroup, own_cgroup
 from lib.driver import alive, module, processes_with, wait_file, wait_gone
 from lib.wait import wait_until
 
@@ -136,7 +137,6 @@ while True:
 
 
 def test_the_cgroups_are_gone_afterwards(drivers, tmp_path, kind):
-    from exec.conftest import own_cgroup
     if kind == WALK:
         pytest.skip("it has none")
     folder = own_cgroup(None if kind == 1 else "freezer")
@@ -153,7 +153,6 @@ def test_the_cgroups_are_gone_afterwards(drivers, tmp_path, kind):
 
 
 def test_a_cgroup_can_be_named(drivers, tmp_path):
-    from exec.conftest import has_cgroup, own_cgroup
     if not has_cgroup(None):
         pytest.skip("no cgroup of v2 can be made here")
     parent = own_cgroup(None) / f"muster-test-{os.getpid()}"

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A machine of its own for a node, as far as runs can tell: a cgroup that holds the node and
+all that it starts, a boot id, and a clock that counts from its boot."""
+import os
+import pathlib
+import subprocess
+import uuid
+
+from lib.cgroup import Group, own_cgroup
+
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
+ENTER = f'echo $$ >"$1" && mount --bind "$2" {BOOT_ID} && shift 2 && exec "$@"'
+FARTHEST = 10**7  # seconds that a boot may lie back
+
+
+class NoMachine(Exception):
+    """No cgroup of v2, or no namespaces, can be had here."""
+
+
+class Run:
+    """What is alive of one."""
+
+    def __init__(self):
+        self.supervisor = None  # pids
+        self.guard = None
+        self.programs = []
+        self.group = None  # the folder of its own cgroup
+
+
+class Machine:
+    def __init__(self, node, chance):
+        self.node = node
+        self.chance = chance
+        self.network = node.prefix  # so far: how its network is entered
+        folder = own_cgroup(None)
+        if folder is None:
+            raise NoMachine("there is no cgroup of v2")
+        try:
+            self.group = Group(folder / f"muster-campaign-{os.getpid()}-{node.name}")
+        except OSError as error:
+            raise NoMachine(f"no cgroup of v2 can be made: {error}") from error
+        self.boots = 0
+        self.kinds = {}  # (pid, start): what it is
+        self.boot()
+        tried = subprocess.run([*self.prefix(), "true"], capture_output=True, text=True)
+        if tried.returncode != 0:
+            self.close()
+            raise NoMachine(tried.stderr.strip() or "a machine cannot be entered")
+
+    def boot(self):
+        """What is started from now on is of another boot."""
+        self.boots += 1
+        self.boot_id = self.node.folder / f"boot-{self.boots}"
+        self.boot_id.write_text(f"{uuid.UUID(int=self.chance.getrandbits(128))}\n")
+        self.offset = self.chance.randrange(FARTHEST)
+
+    def prefix(self):
+        """Of a command that runs on it; the process stays the same one."""
+        space = ["nsenter", f"--net=/run/netns/{self.network[-1]}"] if self.network else []
+        return [*space, "unshare", "--mount", "--time", "--boottime", str(self.offset),
+                "sh", "-c", ENTER, "sh", str(self.group.folder / "cgroup.procs"),
+                str(self.boot_id)]
+
+    def crash(self):
+        """Power is lost: nothing of it goes on."""
+        self.group.kill()
+
+    def close(self):
+        if self.group.folder.exists():
+            self.group.thaw()
+            self.group.close()
+
+    # --- what is alive on it --------------------------------------------------------------
+
+    def runs(self):
+        """number: Run, of all that has a process."""
+        found = {}
+        for folder in [self.group.folder, *self.group.below()]:
+            try:
+                pids = (folder / "cgroup.procs").read_text().split()
+            except OSError:
+                continue  # it was just removed
+            for pid in pids:
+                self._sort(found, int(pid), folder)
+        return found
+
+    def _sort(self, found, pid, folder):
+        try:
+            kind, number = self._kind(pid)
+        except (OSError, ValueError, IndexError):
+            return  # it has just ended
+        if number is None:
+            return
+        run = found.setdefault(number, Run())
+        if kind == "program":
+            run.programs.append(pid)
+            run.group = folder if folder != self.group.folder else run.group
+        elif getattr(run, kind) is None:  # a later one is a program that is being made
+            setattr(run, kind, pid)
+
+    def _kind(self, pid):
+        stat = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+        rest = stat.rsplit(")", 1)[1].split()
+        key = pid, rest[19]
+        if key in self.kinds:
+            return self.kinds[key]
+        words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        if words[:2] == [b"muster", b"supervise"]:
+            guard = stat.split("(", 1)[1].startswith("muster-guard")
+            kind = ("guard" if guard else "supervisor",
+                    int(words[2].rsplit(b"/", 1)[1]))
+            if not guard:
+                return kind  # it may yet become the guard
+        else:
+            kind = "program", self._fence(pid)
+            if kind[1] is None:
+                return kind  # it may not have become the program yet
+        self.kinds[key] = kind
+        return kind
+
+    @staticmethod
+    def _fence(pid):
+        for word in pathlib.Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+            if word.startswith(b"MUSTER_FENCE="):
+                return int(word[13:])
+        return None
