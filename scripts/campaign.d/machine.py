@@ -84,6 +84,17 @@ class Machine:
                 self._sort(found, int(pid), folder)
         return found
 
+    def own(self):
+        """Pids of the node and of its starter, which are there without runs too."""
+        found = [self.node.process.pid]
+        for pid in self.group.pids():
+            try:
+                if self._kind(pid)[0] == "starter":
+                    found.append(pid)
+            except (OSError, ValueError, IndexError):
+                pass
+        return found
+
     def _sort(self, found, pid, folder):
         try:
             kind, number = self._kind(pid)
@@ -105,6 +116,8 @@ class Machine:
         if key in self.kinds:
             return self.kinds[key]
         words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        if words[:3] == [b"muster", b"supervise", b"--starter"]:
+            return "starter", None  # it may yet fork and become something else
         if words[:2] == [b"muster", b"supervise"]:
             guard = stat.split("(", 1)[1].startswith("muster-guard")
             kind = ("guard" if guard else "supervisor",

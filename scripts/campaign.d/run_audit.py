@@ -9,6 +9,8 @@ from broken import Broken
 from lib.wait import wait_until
 from witness import FAILURE, REFUSED
 
+LEFT_OVER = 15  # seconds
+
 
 class Placed:
     """One run as the events tell it."""
@@ -185,9 +187,9 @@ class RunAudit:
         for node in self.nodes:
             try:
                 wait_until(f"{node.name} has no process but its own", lambda node=node: (
-                    node.machine.group.pids() == [node.process.pid]))
+                    set(node.machine.group.pids()) == set(node.machine.own())), LEFT_OVER)
                 wait_until(f"every claim of {node.name} has come to its end",
-                           lambda node=node: not self._claims(node))
+                           lambda node=node: not self._claims(node), LEFT_OVER)
             except AssertionError as problem:
                 runs = {number: vars(run) for number, run in node.machine.runs().items()}
                 self.wrong.append(f"{problem}; runs {runs}, claims {self._claims(node)}")

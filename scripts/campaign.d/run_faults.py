@@ -98,11 +98,13 @@ class FreezeSupervisor(RunFault):
     def more(self):
         return f", {' and '.join(self.whom())} of {self.those()}"
 
+    def pids(self):
+        return [pid for run in self.runs.values() for each in self.whom()
+                if (pid := getattr(run, each)) is not None]
+
     def begin(self, world):
-        self.pids = [pid for run in self.runs.values() for each in self.whom()
-                     if (pid := getattr(run, each)) is not None]
         self.handles = []
-        for pid in self.pids:
+        for pid in self.pids():
             try:
                 self.handles.append(os.pidfd_open(pid))
             except OSError:
@@ -120,6 +122,35 @@ class FreezeSupervisor(RunFault):
         self.signal(signal.SIGCONT)
         for handle in self.handles:
             os.close(handle)
+
+
+class KillStarter(RunFault):
+    """The process of a node that forks supervisors."""
+    takes = 0
+
+    def more(self):
+        return ""
+
+    def begin(self, world):
+        for pid in self.node.machine.own()[1:]:
+            send(pid, signal.SIGKILL)
+
+    def end(self, world):
+        """The node makes another one."""
+
+
+class FreezeStarter(FreezeSupervisor):
+    LINGERS = (0, 3, 12)  # the node waits for it for 10 s
+
+    def draw(self, chance, count):
+        super().draw(chance, count)
+        self.takes = 0
+
+    def more(self):
+        return ""
+
+    def pids(self):
+        return self.node.machine.own()[1:]
 
 
 class KillBoth(KillSupervisor):
