@@ -238,6 +238,7 @@ struct text command_task(const struct command *command)
     case COMMAND_MEMBER_SET:
     case COMMAND_MEMBER_DELETE:
     case COMMAND_MEMBER_DRAIN:
+    case COMMAND_MEMBER_DRIVERS:
     case COMMAND_SETTING_SET:
     case COMMAND_SETTINGS_SET:
     case COMMAND_ZONE_SET:

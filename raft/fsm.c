@@ -137,6 +137,13 @@ static int apply_member_drain(struct registry *registry, const struct change *ch
                                  command->member_drain.draining);
 }
 
+static int apply_member_drivers(struct registry *registry, const struct change *change,
+                                const struct command *command)
+{
+    return registry_member_drivers(registry, change, command->member_drivers.id,
+                                   command->member_drivers.drivers);
+}
+
 static int apply_level_set(struct registry *registry, const struct change *change,
                            const struct command *command)
 {

@@ -416,7 +416,7 @@ static void keeper_attend_wish(struct node *node, const struct err *why)
 static bool keeper_drains(const struct node *node, uint64_t id)
 {
     const struct member *row = registry_member(fsm_registry(node->fsm), id);
-    return row != NULL && row->draining;
+    return row != NULL && row->duty.draining;
 }
 
 /* It was heard of late and can be told: whose connection has ended cannot. */

@@ -35,9 +35,7 @@
 
 #include "base/mem.h"
 #include "base/plant.h"
-
-#define LEASE_DRIFT_PART 100  /* rho = 1 / 100 */
-#define LEASE_MARGIN_MS  1000 /* a supervisor that may run does so within that */
+#include "registry/run.h"
 
 static uint64_t lease_now(const struct lease *lease)
 {
@@ -255,9 +253,7 @@ static struct lease_place *lease_place(struct lease *lease, uint64_t id)
 
 uint64_t lease_over_ms(uint32_t lease_ms, uint32_t grace_ms)
 {
-    uint64_t both_ms = (uint64_t)lease_ms + grace_ms;
-    return both_ms + (both_ms + LEASE_DRIFT_PART - 1) / LEASE_DRIFT_PART +
-           LEASE_MARGIN_MS;
+    return run_over_ms(lease_ms, grace_ms);
 }
 
 uint64_t lease_silence_ms(struct lease *lease, uint64_t id)

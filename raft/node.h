@@ -150,7 +150,8 @@ struct node_member {
     bool reachable;   /* self, or a link to it is up */
     bool answers;     /* leader only: self, or heard within an election timeout: a link
                          to a process that hangs stays up */
-    bool draining;    /* it is to lead only if no other can */
+    bool draining;    /* it is to lead only if no other can, and gets no new runs */
+    uint32_t drivers; /* MEMBER_DRIVER_...: that it carries runs out with; 0 none */
     bool differs;     /* its state is not that of a majority, as far as is known here */
     bool disk_full;   /* leader only: as it said with its last answer; self: now */
     uint64_t match;   /* leader only: highest index known to be durable there */

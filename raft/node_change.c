@@ -171,7 +171,7 @@ int node_transfer(struct node *node, const char *to, node_change_cb done, void *
                        member->self ? "leads already" : "is a standby and cannot lead");
     }
     const struct member *row = registry_member(fsm_registry(node->fsm), member->id);
-    if (row != NULL && row->draining) {
+    if (row != NULL && row->duty.draining) {
         return err_set(err, ERR_CONFLICT,
                        "'%s' drains, and would give the lead away again: undrain it "
                        "first",

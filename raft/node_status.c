@@ -82,7 +82,8 @@ static void node_version_of(struct node *node, struct node_member *member)
 {
     struct member_draft draft;
     const struct member *row = registry_member(fsm_registry(node->fsm), member->id);
-    member->draining = row != NULL && row->draining;
+    member->draining = row != NULL && row->duty.draining;
+    member->drivers = row != NULL ? row->duty.drivers : 0;
     if (node_draft(node, member->id, &draft)) {
         member->version = draft.version;
         member->level = draft.level;

@@ -156,6 +156,9 @@ static void list_decide(struct propose *propose, struct proposal_list *list, int
 
 uint64_t propose_clock_ms(const struct propose *propose)
 {
+    if (propose->state != PROPOSE_OPEN) { /* it stands: nobody leads, or not yet */
+        return registry_clock_ms(fsm_registry(propose->fsm));
+    }
     return PLANTED_OR(WALL_CLOCK_EXPIRES, clock_wall_ms(propose->clock),
                       propose->clock_base_ms + clock_now_ms(propose->clock) -
                           propose->clock_base_at);

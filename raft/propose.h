@@ -46,7 +46,9 @@ typedef void (*propose_cb)(void *owner, const struct outcome *outcome);
 int propose_submit(struct propose *propose, const struct command *command,
                    propose_cb done, void *owner, struct err *err);
 
-/* The replicated clock as what is submitted now will carry it; of the leader only. */
+/* The replicated clock as what is submitted now will carry it; while the door is not
+ * open here, as a leader that is settled opens it, the clock of the state, which
+ * stands. */
 uint64_t propose_clock_ms(const struct propose *propose);
 
 /* Commands up to this feature level go into the log now: the cluster's, or what a

@@ -119,6 +119,14 @@ uint64_t restore_epoch(const struct restore *restore)
     return registry_events(fsm_registry(restore->fsm))->first;
 }
 
+uint64_t restore_calm_ms(const struct restore *restore)
+{
+    const struct registry *registry = fsm_registry(restore->fsm);
+    uint64_t from_ms = registry_runs_from_ms(registry);
+    uint64_t clock_ms = registry_clock_ms(registry);
+    return from_ms > clock_ms ? from_ms - clock_ms : 0;
+}
+
 static int restore_put(void *ctx, const void *data, size_t len)
 {
     return snapshot_sink_put(ctx, data, len);

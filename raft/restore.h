@@ -69,5 +69,9 @@ int restore_write(struct restore *restore, const struct restore_target *target,
 
 /* The number of the event cluster.recovered, after restore_write(). */
 uint64_t restore_epoch(const struct restore *restore);
+/* How long after its first leader's beginning the new cluster begins no runs, after
+ * restore_write(): those of the old one may still be alive. 0: it is of a level without
+ * runs. */
+uint64_t restore_calm_ms(const struct restore *restore);
 
 #endif

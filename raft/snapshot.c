@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Records in a fixed order: head, settings, members by id, tasks by creation, events by
  * number, keys as they came, runs by number, due marks and next fires by the creation
- * of their tasks, the zone, end. Each is checked by itself; the end says how many there
- * were. */
+ * of their tasks, the zone, when runs may begin, end. Each is checked by itself; the
+ * end says how many there were. */
 #include "raft/snapshot.h"
 
 #include <assert.h>
@@ -34,6 +34,7 @@ enum record_kind {
     RECORD_DUE = 8,
     RECORD_FIRE = 9,
     RECORD_ZONE = 10,
+    RECORD_RUNS_FROM = 11,
     RECORD_END = 255,
 };
 
@@ -62,6 +63,7 @@ struct snapshot_encoder {
     uint64_t event; /* the last one */
     uint64_t key;   /* the next one */
     bool zone;      /* was written, or has not to be */
+    bool runs_from; /* likewise */
     uint64_t count; /* of records so far */
 };
 
@@ -78,6 +80,7 @@ struct snapshot_encoder *snapshot_encoder_new(const struct registry *frozen)
     registry_due_task_seek(frozen, &encoder->due);
     registry_fire_task_seek(frozen, &encoder->fires);
     encoder->zone = strcmp(registry_zone(frozen), REGISTRY_ZONE_DEFAULT) == 0;
+    encoder->runs_from = registry_runs_from_ms(frozen) == 0;
     return encoder;
 }
 
@@ -161,7 +164,11 @@ static bool encode_member(struct snapshot_encoder *encoder, struct buf *out)
     buf_put_text(out, member->peer_address);
     buf_put_text(out, member->version);
     if (encoder->level > 1) {
-        buf_put_u8(out, member->draining ? 1 : 0);
+        buf_put_u8(out, member->duty.draining ? 1 : 0);
+    }
+    if (encoder->level >= REGISTRY_RUN_LEVEL) {
+        buf_put_u64(out, member->duty.drain_ms);
+        buf_put_u32(out, member->duty.drivers);
     }
     record_end(out, start);
     return true;
@@ -302,6 +309,18 @@ static bool encode_zone(struct snapshot_encoder *encoder, struct buf *out)
     return true;
 }
 
+static bool encode_runs_from(struct snapshot_encoder *encoder, struct buf *out)
+{
+    if (encoder->runs_from) {
+        return false;
+    }
+    size_t start = record_begin(out, RECORD_RUNS_FROM);
+    buf_put_u64(out, registry_runs_from_ms(encoder->frozen));
+    record_end(out, start);
+    encoder->runs_from = true;
+    return true;
+}
+
 static bool encode_end(struct snapshot_encoder *encoder, struct buf *out)
 {
     size_t start = record_begin(out, RECORD_END);
@@ -313,8 +332,9 @@ static bool encode_end(struct snapshot_encoder *encoder, struct buf *out)
 
 static bool (*const encoder_steps[])(struct snapshot_encoder *encoder,
                                      struct buf *out) = {
-    encode_head, encode_setting, encode_member, encode_task, encode_event, encode_key,
-    encode_run,  encode_due,     encode_fire,   encode_zone, encode_end,
+    encode_head,  encode_setting, encode_member,    encode_task,
+    encode_event, encode_key,     encode_run,       encode_due,
+    encode_fire,  encode_zone,    encode_runs_from, encode_end,
 };
 
 bool snapshot_encoder_next(struct snapshot_encoder *encoder, struct buf *out)
@@ -474,11 +494,19 @@ static const char *decode_member(struct snapshot_decoder *decoder,
     draft.peer_address = texts[2];
     draft.version = texts[3];
     uint8_t draining = decoder->level > 1 ? cursor_u8(cursor) : 0;
+    struct member_duty duty = {.draining = draining == 1,
+                               .drivers = MEMBER_DRIVERS_DEFAULT};
+    if (decoder->level >= REGISTRY_RUN_LEVEL) {
+        duty.drain_ms = cursor_u64(cursor);
+        duty.drivers = cursor_u32(cursor);
+    }
     bool sound = cursor_done(cursor) && draining <= 1 && draft.id > decoder->order &&
+                 (duty.draining || duty.drain_ms == 0) &&
+                 (duty.drivers & ~MEMBER_DRIVERS_KNOWN) == 0 &&
                  member_draft_sound(&draft) && revision > 0 && revision < decoder->next;
     if (sound) {
         decoder->order = draft.id;
-        registry_restore_member(decoder->registry, &draft, draining == 1, revision);
+        registry_restore_member(decoder->registry, &draft, &duty, revision);
     }
     for (size_t i = 0; i < 4; i++) {
         mem_free(texts[i]);
@@ -674,6 +702,19 @@ static const char *decode_zone(struct snapshot_decoder *decoder, struct cursor *
     return sound ? NULL : "a damaged time zone, or a second one";
 }
 
+static const char *decode_runs_from(struct snapshot_decoder *decoder,
+                                    struct cursor *cursor)
+{
+    uint64_t clock_ms = cursor_u64(cursor);
+    if (!cursor_done(cursor) || decoder->level < REGISTRY_RUN_LEVEL || clock_ms == 0 ||
+        decoder->order != 0) {
+        return "a damaged time for runs to begin, or a second one";
+    }
+    decoder->order = 1; /* there is one at most */
+    registry_restore_runs_from(decoder->registry, clock_ms);
+    return NULL;
+}
+
 static const char *decode_end(struct snapshot_decoder *decoder, struct cursor *cursor)
 {
     uint64_t count = cursor_u64(cursor);
@@ -717,6 +758,8 @@ static const char *decode_record(struct snapshot_decoder *decoder, uint8_t kind,
         return decode_fire(decoder, cursor);
     case RECORD_ZONE:
         return decode_zone(decoder, cursor);
+    case RECORD_RUNS_FROM:
+        return decode_runs_from(decoder, cursor);
     case RECORD_END:
         return decode_end(decoder, cursor);
     default: /* a byte from outside */

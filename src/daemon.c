@@ -257,6 +257,7 @@ static int runner_part_start(struct daemon *daemon, struct err *err)
         .clock = daemon->clock,
         .node = daemon->node,
         .modules = {(const char *const *)config->modules.items, config->modules.count},
+        .idle = !config->runs_enabled,
         .limits =
             {
                 .memory_bytes = config->runs_memory_bytes,

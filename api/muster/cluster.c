@@ -22,6 +22,8 @@ static void put_member(struct buf *out, const struct node_member *member)
     jsontext_put_text(out, member->version);
     buf_printf(out, ",\"feature_level\":%" PRIu32 ",\"draining\":%s", member->level,
                member->draining ? "true" : "false");
+    buf_printf(out, ",\"drivers\":[%s]",
+               (member->drivers & MEMBER_DRIVER_EXEC) != 0 ? "\"exec\"" : "");
     buf_printf(out, ",\"role\":\"%s\",\"leader\":%s,\"self\":%s,\"reachable\":%s",
                member->voter ? "voter" : "standby", member->leader ? "true" : "false",
                member->self ? "true" : "false", member->reachable ? "true" : "false");

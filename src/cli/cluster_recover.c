@@ -173,6 +173,7 @@ static int found_cluster(struct recover_arguments *arguments, struct restore *re
                "with empty folders\n",
                target.name, target.cluster_id, restore_epoch(restore),
                config->node_data_dir, kept);
+        founding_print_calm(restore);
     }
     mem_free(kept);
     mem_free(path);

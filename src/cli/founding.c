@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/founding.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -75,6 +76,17 @@ struct restore_target founding_target(const struct founding *founding)
         .peer_address = founding->peer_address,
         .api_address = founding->config.listen_advertise_address,
     };
+}
+
+void founding_print_calm(const struct restore *restore)
+{
+    uint64_t calm_ms = restore_calm_ms(restore);
+    if (calm_ms > 0) {
+        printf("no run begins in its first %" PRIu64
+               " s: runs that may still be alive, "
+               "on whatever machine, end by then\n",
+               (calm_ms + 999) / 1000);
+    }
 }
 
 int founding_write_folder(struct restore *restore, const char *path,

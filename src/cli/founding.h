@@ -32,4 +32,7 @@ struct restore_target founding_target(const struct founding *founding);
 int founding_write_folder(struct restore *restore, const char *path,
                           struct restore_target *target, struct err *err);
 
+/* Say, after restore_write(), how long no run begins. */
+void founding_print_calm(const struct restore *restore);
+
 #endif

@@ -115,6 +115,7 @@ static int restore_run(struct founding *founding)
                "its events go on with %" PRIu64 "; start it as always\n",
                arguments->founding.config.node_data_dir, target.name, target.cluster_id,
                restore_epoch(restore));
+        founding_print_calm(restore);
     }
     restore_free(restore);
     return rv;

@@ -2,9 +2,10 @@
 /* A drain lets the runs of its member end; those that have not when drain_deadline_ms
  * is over are stopped by the ladder, and their tasks are due anew, elsewhere.
  *
- * The deadline counts from when this leader first saw the member drain: a new leader
- * gives the runs the whole of it again, as it would those of a drain that it is asked
- * for. */
+ * The deadline counts from when the drain began, which the member's row tells on the
+ * replicated clock: it is the same for every leader. While nobody leads that clock
+ * stands, so it is later by what failovers took. Of a drain that began below feature
+ * level 3 the row does not tell: then it counts from when this leader first saw it. */
 #include <inttypes.h>
 
 #include "base/limits.h"
@@ -17,7 +18,7 @@
 
 struct drain_member {
     uint64_t id;
-    uint64_t since_ms;
+    uint64_t since_ms; /* replicated clock */
 };
 
 struct drain {
@@ -39,19 +40,24 @@ static void drain_stop(void *state)
     mem_free(state);
 }
 
-static uint64_t drain_since(const struct drain *drain, uint64_t id, uint64_t now_ms)
+/* Of a member that drains: since when it is known here, or now. */
+static uint64_t drain_since(const struct drain *drain, const struct member *member,
+                            uint64_t clock_ms)
 {
+    if (member->duty.drain_ms != 0) {
+        return member->duty.drain_ms;
+    }
     for (size_t i = 0; i < drain->count; i++) {
-        if (drain->members[i].id == id) {
+        if (drain->members[i].id == member->id) {
             return drain->members[i].since_ms;
         }
     }
-    return now_ms;
+    return clock_ms;
 }
 
 /* Take note of the members that drain now. */
 static void drain_note(struct drain *drain, const struct registry *registry,
-                       uint64_t now_ms)
+                       uint64_t clock_ms)
 {
     struct drain_member members[LIMIT_MEMBERS];
     size_t count = 0;
@@ -59,9 +65,9 @@ static void drain_note(struct drain *drain, const struct registry *registry,
     registry_member_seek(registry, &cursor);
     const struct member *member = NULL;
     while (count < LIMIT_MEMBERS && (member = registry_member_next(&cursor)) != NULL) {
-        if (member->draining) {
-            members[count++] = (struct drain_member){
-                member->id, drain_since(drain, member->id, now_ms)};
+        if (member->duty.draining) {
+            members[count++] =
+                (struct drain_member){member->id, drain_since(drain, member, clock_ms)};
         }
     }
     for (size_t i = 0; i < count; i++) {
@@ -79,12 +85,12 @@ static void drain_decided(void *state, uint64_t tag, const struct outcome *outco
 }
 
 static bool drain_over(const struct drain *drain, const struct run *run,
-                       uint64_t now_ms)
+                       uint64_t clock_ms)
 {
     const struct registry *registry = control_registry(drain->control);
     const struct member *member = registry_member(registry, run->node);
-    return run->stop == RUN_STOP_NONE && member != NULL && member->draining &&
-           now_ms - drain_since(drain, run->node, now_ms) >=
+    return run->stop == RUN_STOP_NONE && member != NULL && member->duty.draining &&
+           clock_ms - drain_since(drain, member, clock_ms) >=
                registry_setting(registry, SETTING_DRAIN_DEADLINE);
 }
 
@@ -107,7 +113,8 @@ static uint64_t drain_look(void *state, uint64_t now_ms)
 {
     struct drain *drain = state;
     const struct registry *registry = control_registry(drain->control);
-    drain_note(drain, registry, now_ms);
+    uint64_t clock_ms = control_clock_ms(drain->control);
+    drain_note(drain, registry, clock_ms);
     if (drain->count == 0 || drain->waiting > 0) {
         return now_ms + DRAIN_TICK_MS;
     }
@@ -116,7 +123,7 @@ static uint64_t drain_look(void *state, uint64_t now_ms)
     const struct run *run = NULL;
     while (drain->waiting < DRAIN_BATCH &&
            (run = registry_live_next(&cursor)) != NULL) {
-        if (drain_over(drain, run, now_ms)) {
+        if (drain_over(drain, run, clock_ms)) {
             drain_propose(drain, run);
         }
     }

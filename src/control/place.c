@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/place.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,6 +12,9 @@ static const char *place_refusal(const struct place_candidate *candidate)
 {
     if (candidate->level < PLACE_LEVEL) {
         return "is of a version without runs";
+    }
+    if (!candidate->carries) {
+        return "carries out no runs (runs.enabled)";
     }
     if (candidate->draining) {
         return "is draining";
@@ -23,6 +27,9 @@ static const char *place_refusal(const struct place_candidate *candidate)
     }
     if (candidate->differs) {
         return "has another state than the majority";
+    }
+    if (candidate->full) {
+        return "has a full disk";
     }
     return NULL;
 }
@@ -49,6 +56,19 @@ static int place_nobody(const struct place_candidate *candidates, size_t count,
     }
     return err_set(err, ERR_CONFLICT, "no node can carry out a run: %s",
                    count > 0 ? why : "there is no member");
+}
+
+int place_time_judge(const struct registry *registry, uint64_t clock_ms,
+                     struct err *err)
+{
+    uint64_t from_ms = registry_runs_from_ms(registry);
+    if (clock_ms >= from_ms) {
+        return 0;
+    }
+    return err_set(err, ERR_CONFLICT,
+                   "runs begin in %" PRIu64 " s: the cluster was made of the state of "
+                   "another one, whose runs may still be ending",
+                   (from_ms - clock_ms + 999) / 1000);
 }
 
 int place_choose(const struct place_candidate *candidates, size_t count, size_t *chosen,

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which member is to carry a run out: a choice made of what is known of each, pure. */
+/* Which member is to carry a run out: a choice made of what is known of each, pure.
+ *
+ * The driver of a run is that of its module, and the module's folder is on the disks of
+ * the nodes, which may differ. So what is judged here is what a member says that it has
+ * (the row's drivers, of which exec is the only one there is); what of the module is
+ * there is judged by the node that is to start it, and a run for which nothing is there
+ * fails with that reason. */
 #ifndef CONTROL_PLACE_H
 #define CONTROL_PLACE_H
 
@@ -10,11 +16,14 @@
 #include "base/err.h"
 #include "base/limits.h"
 #include "raft/node.h"
+#include "registry/registry.h"
 
 struct place_candidate {
     uint64_t id;
     const char *name;
     uint32_t level; /* the highest feature level it knows */
+    bool carries;   /* it has the driver that the run needs */
+    bool full;      /* it cannot write what a run needs */
     bool draining;
     bool reachable;
     bool answers;  /* else a process that hangs, or not heard of yet */
@@ -27,6 +36,11 @@ struct place_candidate {
  * cannot. */
 int place_choose(const struct place_candidate *candidates, size_t count, size_t *chosen,
                  struct err *err);
+
+/* May runs begin at all? ERR_CONFLICT: the state was put into a new cluster so short a
+ * time ago that runs of the old one may still be ending (registry_runs_from_ms()). */
+int place_time_judge(const struct registry *registry, uint64_t clock_ms,
+                     struct err *err);
 
 /* The members as candidates, with what of the cluster this node knows. */
 struct place_members {

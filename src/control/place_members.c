@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/limits.h"
 #include "control/place.h"
-#include "registry/registry.h"
+#include "raft/propose.h"
 
 static void place_count_live(struct place_members *members,
                              const struct registry *registry)
@@ -31,6 +31,8 @@ void place_members_load(struct place_members *members, struct node *node)
             .id = row->id,
             .name = row->name,
             .level = row->level,
+            .carries = (row->drivers & MEMBER_DRIVER_EXEC) != 0,
+            .full = row->disk_full,
             .draining = row->draining,
             .reachable = row->reachable,
             .answers = row->answers,
@@ -54,17 +56,22 @@ static uint64_t *place_now_count(struct place_now *now, uint64_t id)
 int control_place_now(void *owner, uint64_t *id, struct err *err)
 {
     struct place_now *now = owner;
-    uint64_t sequence = registry_sequence(node_registry(now->node));
+    const struct registry *registry = node_registry(now->node);
+    struct place_members members;
+    size_t chosen = 0;
+    int rv = place_time_judge(registry, propose_clock_ms(node_propose(now->node)), err);
+    if (rv != 0) {
+        return rv;
+    }
+    uint64_t sequence = registry_sequence(registry);
     if (sequence != now->sequence) {
         *now = (struct place_now){.node = now->node, .sequence = sequence};
     }
-    struct place_members members;
-    size_t chosen = 0;
     place_members_load(&members, now->node);
     for (size_t i = 0; i < members.count; i++) {
         members.candidates[i].live += *place_now_count(now, members.candidates[i].id);
     }
-    int rv = place_choose(members.candidates, members.count, &chosen, err);
+    rv = place_choose(members.candidates, members.count, &chosen, err);
     if (rv == 0) {
         *id = members.candidates[chosen].id;
         *place_now_count(now, *id) += 1;

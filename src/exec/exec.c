@@ -30,6 +30,7 @@
 #define EXEC_TICK_MS  100
 #define EXEC_SLACK_MS 250  /* a supervisor says in time that it is done */
 #define EXEC_HELLO_MS 2000 /* and one that was found, that it is there */
+#define EXEC_SCAN_MS  1000 /* until the folder is listed again */
 #define EXEC_TRIM_MS  600000
 
 void exec_move(struct exec_run *run, enum exec_state next)
@@ -71,6 +72,14 @@ static struct exec_run *find(struct exec *exec, uint64_t run)
 
 static void tick(uv_timer_t *timer);
 
+static void tick_on(struct exec *exec)
+{
+    if (!exec->ticking) {
+        exec->ticking = true;
+        uv_timer_start(&exec->timer, tick, EXEC_TICK_MS, EXEC_TICK_MS);
+    }
+}
+
 static struct exec_run *add(struct exec *exec, uint64_t run, enum exec_state state)
 {
     struct exec_run *added = mem_zalloc(sizeof *added);
@@ -82,10 +91,7 @@ static struct exec_run *add(struct exec *exec, uint64_t run, enum exec_state sta
     added->why = "";
     *bucket = added;
     exec->run_count++;
-    if (!exec->ticking) {
-        exec->ticking = true;
-        uv_timer_start(&exec->timer, tick, EXEC_TICK_MS, EXEC_TICK_MS);
-    }
+    tick_on(exec);
     return added;
 }
 
@@ -204,11 +210,17 @@ static void look_after(struct exec_run *run)
     }
 }
 
+static void scan_start(struct exec *exec);
+
 static void tick(uv_timer_t *timer)
 {
     struct exec *exec = timer->data;
     each_run(exec, look_after);
     uint64_t now_ms = process_boot_ms();
+    if (exec->scan_ms != 0 && now_ms >= exec->scan_ms) {
+        exec->scan_ms = 0;
+        scan_start(exec);
+    }
     if (now_ms >= exec->trimmed_ms + EXEC_TRIM_MS) {
         exec->trimmed_ms = now_ms;
         keep_trim(exec->keep);
@@ -246,8 +258,10 @@ static void scanned(uv_work_t *request, int status)
         return;
     }
     if (scan->failed != 0) { /* what lives cannot be known: nothing may start */
-        log_error("runs: %s", scan->err.text);
+        log_error("runs: nothing starts: %s", scan->err.text);
         mem_free(scan);
+        exec->scan_ms = process_boot_ms() + EXEC_SCAN_MS;
+        tick_on(exec);
         return;
     }
     keep_load(exec->keep, scan->list.kept, scan->list.kept_count);
@@ -263,6 +277,15 @@ static void scanned(uv_work_t *request, int status)
     count_told(exec);
 }
 
+static void scan_start(struct exec *exec)
+{
+    exec->jobs_count++;
+    struct scan *scan = mem_zalloc(sizeof *scan);
+    scan->exec = exec;
+    scan->work.data = scan;
+    uv_queue_work(exec->loop, &scan->work, scan_work, scanned);
+}
+
 static void op_open(struct driver *driver, const struct driver_events *events,
                     void *owner)
 {
@@ -271,11 +294,7 @@ static void op_open(struct driver *driver, const struct driver_events *events,
     exec->events = events;
     exec->owner = owner;
     exec->untold_count = 1;
-    exec->jobs_count++;
-    struct scan *scan = mem_zalloc(sizeof *scan);
-    scan->exec = exec;
-    scan->work.data = scan;
-    uv_queue_work(exec->loop, &scan->work, scan_work, scanned);
+    scan_start(exec);
 }
 
 /* --- runs

@@ -75,6 +75,7 @@ struct exec {
     struct exec_run **last_job;
     size_t jobs_count; /* in the pool */
     size_t leashes_count;
+    uint64_t scan_ms; /* the folder could not be listed: again then; 0: it was */
     uint64_t trimmed_ms;
     bool closing;
     bool timer_closed;

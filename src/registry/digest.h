@@ -27,6 +27,7 @@ enum digest_kind {
     DIGEST_DUE = 9,
     DIGEST_FIRE = 10,
     DIGEST_ZONE = 11,
+    DIGEST_RUNS_FROM = 12,
 };
 
 /* What is counted: the item's numbers, in an order that is always the same, and its

@@ -22,8 +22,8 @@ bool member_draft_sound(const struct member_draft *draft)
            strlen(draft->version) <= MEMBER_TEXT_BYTES_MAX;
 }
 
-struct member *member_new(const struct member_draft *draft, bool draining,
-                          uint64_t revision)
+struct member *member_new(const struct member_draft *draft,
+                          const struct member_duty *duty, uint64_t revision)
 {
     assert(member_draft_sound(draft));
     size_t size = strlen(draft->name) + strlen(draft->address) +
@@ -34,7 +34,7 @@ struct member *member_new(const struct member_draft *draft, bool draining,
         .refs = 1,
         .id = draft->id,
         .level = draft->level,
-        .draining = draining,
+        .duty = *duty,
         .revision = revision,
     };
     member->name = member_copy(&at, draft->name);

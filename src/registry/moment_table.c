@@ -126,6 +126,15 @@ void moment_table_seek(const struct moment_table *table, struct map_cursor *curs
     map_seek(&table->by_time, NULL, 0, cursor);
 }
 
+void moment_table_seek_behind(const struct moment_table *table,
+                              const struct moment *last, struct map_cursor *cursor)
+{
+    uint8_t time_key[2 * KEY_BYTES];
+    struct moment behind = {.at_ms = last->at_ms, .task = last->task + 1};
+    time_key_of(&behind, time_key);
+    map_seek(&table->by_time, time_key, sizeof time_key, cursor);
+}
+
 void moment_table_task_seek(const struct moment_table *table, struct map_cursor *cursor)
 {
     map_seek(&table->by_task, NULL, 0, cursor);

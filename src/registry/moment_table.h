@@ -45,6 +45,9 @@ size_t moment_table_count(const struct moment_table *table);
 /* Walks, in order of time, or of the tasks' creation. NULL at the end. The table must
  * not change meanwhile. */
 void moment_table_seek(const struct moment_table *table, struct map_cursor *cursor);
+/* From the first one behind `last` on, which may be gone. */
+void moment_table_seek_behind(const struct moment_table *table,
+                              const struct moment *last, struct map_cursor *cursor);
 void moment_table_task_seek(const struct moment_table *table,
                             struct map_cursor *cursor);
 const struct moment *moment_table_next(struct map_cursor *cursor);

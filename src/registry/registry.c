@@ -70,11 +70,16 @@ static void task_digest(struct registry *registry, digest_fn *apply,
 static void member_digest(struct registry *registry, digest_fn *apply,
                           const struct member *member)
 {
-    uint64_t numbers[] = {member->id, member->revision, member->level, 1};
+    const struct member_duty *duty = &member->duty;
+    uint64_t numbers[] = {member->id,     member->revision, member->level,
+                          duty->draining, duty->drain_ms,   duty->drivers};
+    bool more = duty->drain_ms != 0 || duty->drivers != MEMBER_DRIVERS_DEFAULT;
     struct digest_item item = {
         .kind = DIGEST_MEMBER,
         .numbers = numbers,
-        .number_count = member->draining ? 4 : 3,
+        .number_count = more             ? 6
+                        : duty->draining ? 4
+                                         : 3,
         .content = member->name,
         .len = (size_t)(member->version + strlen(member->version) - member->name),
     };
@@ -182,6 +187,14 @@ struct digest registry_digest(const struct registry *registry)
         item = (struct digest_item){
             .kind = DIGEST_LEVEL,
             .numbers = level,
+            .number_count = 1,
+        };
+        digest_add(&digest, &item);
+    }
+    if (registry->runs_from_ms != 0) {
+        item = (struct digest_item){
+            .kind = DIGEST_RUNS_FROM,
+            .numbers = &registry->runs_from_ms,
             .number_count = 1,
         };
         digest_add(&digest, &item);
@@ -575,13 +588,32 @@ int registry_member_set(struct registry *registry, const struct change *change,
     if (old != NULL && member_same(old, draft)) {
         return 0;
     }
+    static const struct member_duty fresh = {.drivers = MEMBER_DRIVERS_DEFAULT};
     struct member *member =
-        member_new(draft, old != NULL && old->draining, registry_next(registry));
+        member_new(draft, old != NULL ? &old->duty : &fresh, registry_next(registry));
     registry_member_event(registry, change,
                           old != NULL ? EVENT_MEMBER_UPDATED : EVENT_MEMBER_JOINED,
                           member, "");
     registry_put_member(registry, member);
     return 0;
+}
+
+/* `more`: what of it the event tells. */
+static void registry_change_duty(struct registry *registry, const struct change *change,
+                                 const struct member *old,
+                                 const struct member_duty *duty, const char *more)
+{
+    struct member_draft draft = {
+        .id = old->id,
+        .level = old->level,
+        .name = old->name,
+        .address = old->address,
+        .peer_address = old->peer_address,
+        .version = old->version,
+    };
+    struct member *member = member_new(&draft, duty, registry_next(registry));
+    registry_member_event(registry, change, EVENT_MEMBER_UPDATED, member, more);
+    registry_put_member(registry, member);
 }
 
 int registry_member_drain(struct registry *registry, const struct change *change,
@@ -594,21 +626,38 @@ int registry_member_drain(struct registry *registry, const struct change *change
     if (old == NULL) {
         return ERR_NOT_FOUND;
     }
-    if (old->draining == draining) {
+    if (old->duty.draining == draining) {
         return 0;
     }
-    struct member_draft draft = {
-        .id = old->id,
-        .level = old->level,
-        .name = old->name,
-        .address = old->address,
-        .peer_address = old->peer_address,
-        .version = old->version,
-    };
-    struct member *member = member_new(&draft, draining, registry_next(registry));
-    registry_member_event(registry, change, EVENT_MEMBER_UPDATED, member,
-                          draining ? ",\"draining\":true" : ",\"draining\":false");
-    registry_put_member(registry, member);
+    struct member_duty duty = old->duty;
+    bool timed = draining && registry->level >= REGISTRY_RUN_LEVEL;
+    duty.draining = draining;
+    duty.drain_ms = timed ? registry->clock_ms : 0;
+    registry_change_duty(registry, change, old, &duty,
+                         draining ? ",\"draining\":true" : ",\"draining\":false");
+    return 0;
+}
+
+int registry_member_drivers(struct registry *registry, const struct change *change,
+                            uint64_t id, uint32_t drivers)
+{
+    if (registry->level < REGISTRY_RUN_LEVEL) {
+        return ERR_LEVEL;
+    }
+    const struct member *old = registry_member(registry, id);
+    if (old == NULL) {
+        return ERR_NOT_FOUND;
+    }
+    if ((drivers & ~MEMBER_DRIVERS_KNOWN) != 0) {
+        return ERR_INVALID;
+    }
+    if (old->duty.drivers == drivers) {
+        return 0;
+    }
+    struct member_duty duty = old->duty;
+    duty.drivers = drivers;
+    registry_change_duty(registry, change, old, &duty,
+                         drivers != 0 ? ",\"drivers\":[\"exec\"]" : ",\"drivers\":[]");
     return 0;
 }
 
@@ -645,6 +694,9 @@ int registry_recover(struct registry *registry, const struct change *change)
     if (next > INT64_MAX - 2 * REGISTRY_EPOCH) {
         return ERR_INVALID;
     }
+    if (registry->level >= REGISTRY_RUN_LEVEL) {
+        registry->runs_from_ms = registry->clock_ms + registry_runs_over_ms(registry);
+    }
     registry_drop_members(registry);
     event_log_close(&registry->events);
     event_log_init(&registry->events, next + REGISTRY_EPOCH);
@@ -673,10 +725,15 @@ void registry_restore_task(struct registry *registry, const struct task_draft *d
 }
 
 void registry_restore_member(struct registry *registry,
-                             const struct member_draft *draft, bool draining,
-                             uint64_t revision)
+                             const struct member_draft *draft,
+                             const struct member_duty *duty, uint64_t revision)
 {
-    registry_put_member(registry, member_new(draft, draining, revision));
+    registry_put_member(registry, member_new(draft, duty, revision));
+}
+
+void registry_restore_runs_from(struct registry *registry, uint64_t clock_ms)
+{
+    registry->runs_from_ms = clock_ms;
 }
 
 void registry_restore_level(struct registry *registry, uint32_t level)

@@ -149,6 +149,11 @@ int registry_member_delete(struct registry *registry, const struct change *chang
  * already. */
 int registry_member_drain(struct registry *registry, const struct change *change,
                           uint64_t id, bool draining);
+/* What it carries runs out with: MEMBER_DRIVER_...; a new one has
+ * MEMBER_DRIVERS_DEFAULT. ERR_LEVEL below level 3, ERR_NOT_FOUND, ERR_INVALID: a driver
+ * that is none. One event, member.updated; none if it is so already. */
+int registry_member_drivers(struct registry *registry, const struct change *change,
+                            uint64_t id, uint32_t drivers);
 /* Change a replicated setting by name (registry/settings.h): ERR_NOT_FOUND for an
  * unknown name, ERR_INVALID out of its bounds. One event, setting.changed; none if it
  * has that value already. */
@@ -175,8 +180,11 @@ int registry_zone_set(struct registry *registry, const struct change *change,
 /* A new epoch (DESIGN 5). The old cluster may have gone on after this state was put
  * away, so the numbering leaps over whatever it can have given since, by 2^32; the
  * events go, for the log has no gap in it, and so do the rows of the old members. One
- * event, cluster.recovered, whose data tells the last number before the leap. Tasks and
- * settings stay as they are. ERR_INVALID: the numbers are at their end. */
+ * event, cluster.recovered, whose data tells the last number before the leap. Then all
+ * live runs end as lost: their nodes are none of the new cluster's; a task whose apply
+ * was among them is due again. What of them is alive may take a while to end, and runs
+ * that this state does not know of as well: registry_runs_from_ms(). Tasks and settings
+ * stay as they are. ERR_INVALID: the numbers are at their end. */
 int registry_recover(struct registry *registry, const struct change *change);
 
 /* --- for raft/snapshot.c: put back what a snapshot holds, into a new registry. Drafts
@@ -190,8 +198,9 @@ bool registry_restore_zone(struct registry *registry, const char *zone,
 void registry_restore_task(struct registry *registry, const struct task_draft *draft,
                            uint64_t created, uint64_t revision, bool deleting);
 void registry_restore_member(struct registry *registry,
-                             const struct member_draft *draft, bool draining,
-                             uint64_t revision);
+                             const struct member_draft *draft,
+                             const struct member_duty *duty, uint64_t revision);
+void registry_restore_runs_from(struct registry *registry, uint64_t clock_ms);
 void registry_restore_level(struct registry *registry, uint32_t level);
 void registry_restore_key(struct registry *registry, const struct key_name *name,
                           uint64_t at_ms, const struct key_outcome *outcome);

@@ -19,6 +19,7 @@ struct registry {
     struct moment_table fires;    /* Unix milliseconds */
     char zone[ZONE_NAME_MAX + 1]; /* of schedules without one */
     uint64_t clock_ms;
+    uint64_t runs_from_ms; /* on that clock; 0: from ever on */
     uint32_t level;
     size_t enabled_count;
     size_t status_counts[TASK_STATUS_COUNT]; /* of unknown: 0, it is the rest */
@@ -67,15 +68,18 @@ void registry_place_draft(struct registry *registry, const struct change *change
                           const struct run_order *order, const struct task_draft *draft,
                           uint64_t task_created);
 /* End a live run: `next` is a copy of it with what is known of its end; event
- * run.ended, and what follows for its task. `again`: an interrupted one is wanted anew.
+ * run.ended, and what follows for its task: if it was interrupted, it is wanted anew.
  */
 void registry_end_run(struct registry *registry, const struct change *change,
-                      struct run *next, bool again);
+                      struct run *next);
 
 /* A task has no due mark any more; nor a next fire. */
 void registry_drop_due(struct registry *registry, const struct task *task);
 void registry_drop_fire(struct registry *registry, const struct task *task);
 
+/* How long a node that is heard of no more may go on with a run: the longest of those
+ * that are live, and of one that is placed now. */
+uint64_t registry_runs_over_ms(const struct registry *registry);
 /* All live runs end as lost, in order of their tasks' names: the nodes they are on are
  * none of this cluster. */
 void registry_lose_runs(struct registry *registry, const struct change *change);

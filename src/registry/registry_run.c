@@ -37,6 +37,11 @@ size_t registry_live_count(const struct registry *registry)
     return map_count(&registry->runs.live);
 }
 
+uint64_t registry_runs_from_ms(const struct registry *registry)
+{
+    return registry->runs_from_ms;
+}
+
 void registry_run_seek(const struct registry *registry, uint64_t id,
                        struct map_cursor *cursor)
 {
@@ -154,6 +159,12 @@ uint64_t registry_task_next_fire(const struct registry *registry,
 void registry_due_seek(const struct registry *registry, struct map_cursor *cursor)
 {
     moment_table_seek(&registry->due, cursor);
+}
+
+void registry_due_seek_behind(const struct registry *registry,
+                              const struct moment *last, struct map_cursor *cursor)
+{
+    moment_table_seek_behind(&registry->due, last, cursor);
 }
 
 void registry_fire_seek(const struct registry *registry, struct map_cursor *cursor)
@@ -610,7 +621,7 @@ static bool run_interrupted(const struct run *run)
 /* An interrupted one that was that already is due not before its lease would have run
  * out, so that a node that loses whatever it is given does not spin. */
 void registry_end_run(struct registry *registry, const struct change *change,
-                      struct run *next, bool again)
+                      struct run *next)
 {
     struct run *before = run_table_hold(&registry->runs, next->id);
     bool makes = next->purpose == RUN_TRIAL && next->outcome == RUN_SUCCESS;
@@ -626,7 +637,7 @@ void registry_end_run(struct registry *registry, const struct change *change,
         registry_add_tried(registry, change, before);
     } else if (task != NULL && task->deleting) {
         registry_remove_task(registry, change, task);
-    } else if (task != NULL && task->enabled && again && run_interrupted(next)) {
+    } else if (task != NULL && task->enabled && run_interrupted(next)) {
         bool twice = next->cause == RUN_CAUSE_FAILOVER;
         struct moment wanted = {
             .at_ms = registry->clock_ms + (twice ? next->lease_ms : 0),
@@ -660,7 +671,7 @@ int registry_run_end(struct registry *registry, const struct change *change,
     next.started_ms = report->started_ms != 0 ? report->started_ms : run->started_ms;
     next.ended_ms = report->ended_ms;
     next.text = (const char *)text.data;
-    registry_end_run(registry, change, &next, true);
+    registry_end_run(registry, change, &next);
     buf_close(&text);
     return 0;
 }
@@ -679,6 +690,21 @@ int registry_run_lost(struct registry *registry, const struct change *change,
     return registry_run_end(registry, change, &lost);
 }
 
+uint64_t registry_runs_over_ms(const struct registry *registry)
+{
+    struct map_cursor cursor;
+    const struct run *run = NULL;
+    uint64_t most_ms =
+        run_over_ms((uint32_t)registry_setting(registry, SETTING_RUN_LEASE),
+                    (uint32_t)registry_setting(registry, SETTING_RUN_GRACE));
+    registry_live_seek(registry, &cursor);
+    while ((run = registry_live_next(&cursor)) != NULL) {
+        uint64_t over_ms = run_over_ms(run->lease_ms, run->grace_ms);
+        most_ms = over_ms > most_ms ? over_ms : most_ms;
+    }
+    return most_ms;
+}
+
 void registry_lose_runs(struct registry *registry, const struct change *change)
 {
     struct map_cursor cursor;
@@ -689,7 +715,7 @@ void registry_lose_runs(struct registry *registry, const struct change *change)
         next.outcome = RUN_LOST;
         next.ended_ms = change->wall_ms;
         next.text = "its node is not of this cluster";
-        registry_end_run(registry, change, &next, false);
+        registry_end_run(registry, change, &next);
     }
 }
 

@@ -37,6 +37,12 @@ const struct run *registry_live_run(const struct registry *registry, const char 
 size_t registry_run_count(const struct registry *registry);
 size_t registry_live_count(const struct registry *registry);
 
+/* No run is to be placed before, on the replicated clock: the state was put into a new
+ * cluster (registry_recover()), and runs of the old one, known to it or not, may take
+ * so long to end. Counts from the new one's first leader: the clock stood still until
+ * then. 0: at once. */
+uint64_t registry_runs_from_ms(const struct registry *registry);
+
 /* By number, from the first at or after `id`. */
 void registry_run_seek(const struct registry *registry, uint64_t id,
                        struct map_cursor *cursor);
@@ -75,6 +81,10 @@ uint64_t registry_task_next_fire(const struct registry *registry,
 /* Due marks in order of their time on the replicated clock, next fires in order of
  * theirs. Each names its task by its creation: registry_task_of(). */
 void registry_due_seek(const struct registry *registry, struct map_cursor *cursor);
+/* Due marks from the first one behind `last` on, which may be gone; {0}: from the
+ * first. */
+void registry_due_seek_behind(const struct registry *registry,
+                              const struct moment *last, struct map_cursor *cursor);
 void registry_fire_seek(const struct registry *registry, struct map_cursor *cursor);
 const struct moment *registry_due_next(struct map_cursor *cursor);
 const struct moment *registry_fire_next(struct map_cursor *cursor);

@@ -20,7 +20,7 @@ static void registry_skip_run(struct registry *registry, const struct change *ch
     next.started_ms = change->wall_ms;
     next.ended_ms = change->wall_ms;
     next.text = skipped;
-    registry_end_run(registry, change, &next, false);
+    registry_end_run(registry, change, &next);
 }
 
 /* It is stored. */

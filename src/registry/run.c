@@ -28,6 +28,9 @@
 
 #define EVENT_ID_SEED UINT64_C(0x6d75737465722d65)
 
+#define RUN_DRIFT_PART 100
+#define RUN_MARGIN_MS  1000
+
 static const bool run_moves[RUN_ENDED + 1][RUN_ENDED + 1] = {
     [RUN_PENDING] = {[RUN_RUNNING] = true, [RUN_STOPPING] = true, [RUN_ENDED] = true},
     [RUN_RUNNING] = {[RUN_STOPPING] = true, [RUN_ENDED] = true},
@@ -110,6 +113,12 @@ enum run_state run_state_from(const char *name, size_t len)
 bool run_may_move(enum run_state from, enum run_state to)
 {
     return run_moves[from][to];
+}
+
+uint64_t run_over_ms(uint32_t lease_ms, uint32_t grace_ms)
+{
+    uint64_t both_ms = (uint64_t)lease_ms + grace_ms;
+    return both_ms + (both_ms + RUN_DRIFT_PART - 1) / RUN_DRIFT_PART + RUN_MARGIN_MS;
 }
 
 static const char *run_copy(char **at, const char *text, size_t len)

@@ -101,6 +101,12 @@ enum run_state run_state_from(const char *name, size_t len);
 /* Does the table have that move? */
 bool run_may_move(enum run_state from, enum run_state to);
 
+/* How long after the last lease that a node was given it may have something of a run
+ * alive that was placed with these: both have run out, by whatever clock (they may
+ * differ by a hundredth), and a second is for who has to see to it (DESIGN 9, rule 5).
+ */
+uint64_t run_over_ms(uint32_t lease_ms, uint32_t grace_ms);
+
 /* A copy of `from`, texts and all, with one reference, the caller's. What `from` says
  * is sound (run_sound()); its `refs` mean nothing. */
 struct run *run_new(const struct run *from);

@@ -26,11 +26,16 @@ struct runner {
     struct local_runs runs;
     uint64_t self; /* id of this node, as of the last look */
     bool ready;    /* the driver has told of all there was */
+    bool idle;     /* it begins nothing, as it is configured */
     bool removed;  /* this node is no member any more */
     bool retired;  /* it starts nothing any more */
     bool stopping;
-    bool wants;             /* a lease */
-    struct report *reports; /* without an outcome yet */
+    bool wants;                 /* a lease */
+    uint64_t opened_ms;         /* the driver was, on the node's clock */
+    bool announcing;            /* what it carries out has no outcome yet */
+    uint32_t announce_failures; /* in a row */
+    uint64_t announce_after_ms; /* the next one not before; 0: there is none to come */
+    struct report *reports;     /* without an outcome yet */
     struct clock_task turn;
     struct clock_timer timer;
     struct fsm_watch events;
@@ -57,6 +62,8 @@ void start_try(struct runner *runner, struct local_run *local, const struct run 
  * and again until the registry shows it. */
 void report_settle(struct runner *runner, struct local_run *local,
                    const struct run *run);
+/* Have the row of this node say what it carries runs out with: MEMBER_DRIVER_... */
+void report_drivers(struct runner *runner, uint32_t drivers);
 /* Nobody waits for an outcome any more. */
 void report_forget_all(struct runner *runner);
 /* It never began, or nothing is known of it: it ends here with that outcome. */

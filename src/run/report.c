@@ -28,7 +28,7 @@ _Static_assert((int)DRIVER_SUCCESS == (int)RUN_SUCCESS &&
 /* On the heap of its own: door 1 may decide it after the runner is gone. */
 struct report {
     struct runner *runner; /* NULL: nobody wants to know any more */
-    uint64_t run;
+    uint64_t run;          /* 0: of what this node carries out */
     struct report *next;
     struct report **at; /* the link that points to it */
 };
@@ -50,16 +50,24 @@ void report_forget_all(struct runner *runner)
     }
 }
 
+static uint64_t report_again_ms(const struct runner *runner, uint32_t failures)
+{
+    uint32_t doublings = failures < REPORT_DOUBLINGS ? failures : REPORT_DOUBLINGS;
+    uint64_t wait_ms = (uint64_t)REPORT_RETRY_MS << doublings;
+    return clock_now_ms(runner->clock) +
+           (wait_ms < REPORT_RETRY_MAX_MS ? wait_ms : REPORT_RETRY_MAX_MS);
+}
+
 /* Nothing came of it: later once more. */
 static void report_failed(struct runner *runner, struct local_run *local)
 {
-    uint32_t doublings = local->report_failures < REPORT_DOUBLINGS
-                             ? local->report_failures
-                             : REPORT_DOUBLINGS;
-    uint64_t wait_ms = (uint64_t)REPORT_RETRY_MS << doublings;
-    wait_ms = wait_ms < REPORT_RETRY_MAX_MS ? wait_ms : REPORT_RETRY_MAX_MS;
-    local->report_failures++;
-    local->report_after_ms = clock_now_ms(runner->clock) + wait_ms;
+    local->report_after_ms = report_again_ms(runner, local->report_failures++);
+    runner_wake(runner);
+}
+
+static void report_drivers_failed(struct runner *runner)
+{
+    runner->announce_after_ms = report_again_ms(runner, runner->announce_failures++);
     runner_wake(runner);
 }
 
@@ -67,7 +75,11 @@ static void report_decided(void *owner, const struct outcome *outcome)
 {
     struct report *report = owner;
     struct runner *runner = report->runner;
-    if (runner != NULL) {
+    if (runner != NULL && report->run == 0) {
+        report_unlink(report);
+        runner->announcing = false;
+        report_drivers_failed(runner); /* or the row says so: then it was the last */
+    } else if (runner != NULL) {
         report_unlink(report);
         struct local_run *local = local_runs_find(&runner->runs, report->run);
         if (local != NULL) {
@@ -84,25 +96,58 @@ static void report_decided(void *owner, const struct outcome *outcome)
     mem_free(report);
 }
 
-static void report_send(struct runner *runner, struct local_run *local,
-                        const struct command *command)
+/* False: not now. */
+static bool report_propose(struct runner *runner, uint64_t run,
+                           const struct command *command)
 {
     struct report *report = mem_zalloc(sizeof *report);
     struct err err;
     report->runner = runner;
-    report->run = local->run;
+    report->run = run;
     if (node_report(runner->node, command, report_decided, report, &err) != 0) {
         mem_free(report);
-        report_failed(runner, local);
-        return;
+        return false;
     }
-    local->reporting = true;
     report->next = runner->reports;
     report->at = &runner->reports;
     if (report->next != NULL) {
         report->next->at = &report->next;
     }
     runner->reports = report;
+    return true;
+}
+
+static void report_send(struct runner *runner, struct local_run *local,
+                        const struct command *command)
+{
+    local->reporting = report_propose(runner, local->run, command);
+    if (!local->reporting) {
+        report_failed(runner, local);
+    }
+}
+
+void report_drivers(struct runner *runner, uint32_t drivers)
+{
+    const struct registry *registry = node_registry(runner->node);
+    const struct member *member = registry_member(registry, runner->self);
+    if (runner->removed || member == NULL || member->duty.drivers == drivers) {
+        runner->announce_failures = 0;
+        runner->announce_after_ms = 0;
+        return;
+    }
+    if (runner->announcing || clock_now_ms(runner->clock) < runner->announce_after_ms) {
+        return;
+    }
+    struct command command = {
+        .type = COMMAND_MEMBER_DRIVERS,
+        .request_id = text_of(""),
+        .actor = text_of(""),
+        .member_drivers = {.id = runner->self, .drivers = drivers},
+    };
+    runner->announcing = report_propose(runner, 0, &command);
+    if (!runner->announcing) { /* nobody leads, or the cluster does not know it yet */
+        report_drivers_failed(runner);
+    }
 }
 
 static void report_started(struct runner *runner, struct local_run *local,

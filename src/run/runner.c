@@ -12,6 +12,11 @@
  * has been read up to the number of a run nothing is decided about it: what is not
  * there yet is not gone.
  *
+ * A node that is not to begin runs, or whose driver cannot tell what there is, has its
+ * row say so: none is placed on it. One that was is ended as lost by the former, so
+ * that it begins elsewhere; the latter, as long as it has nothing to feed, asks for no
+ * lease, and a leader finds it silent.
+ *
  * A run that is alive and not live here in the registry is killed: it was declared
  * lost, or this node was removed, or its folder comes from another cluster. That is
  * safe on a state of yesterday: an end is never taken back. */
@@ -24,8 +29,9 @@
 #include "base/mem.h"
 #include "run/inside.h"
 
-#define RUNNER_WAIT_MS     20   /* while a run waits for the index of its lease */
-#define RUNNER_EVENTS_LOOK 1024 /* more news than this: look without reading it */
+#define RUNNER_WAIT_MS     20    /* while a run waits for the index of its lease */
+#define RUNNER_READY_MS    10000 /* the driver is to know by then what there is */
+#define RUNNER_EVENTS_LOOK 1024  /* more news than this: look without reading it */
 
 void runner_wake(struct runner *runner)
 {
@@ -91,6 +97,9 @@ static void runner_settle_wanted(struct runner *runner, struct local_run *local,
         if (run->state == RUN_STOPPING) {
             report_end_without(runner, local, DRIVER_CANCELLED,
                                "it was stopped before it began");
+        } else if (runner->idle) {
+            report_end_without(runner, local, DRIVER_LOST,
+                               "its node carries out no runs (runs.enabled)");
         } else {
             start_try(runner, local, run);
         }
@@ -170,11 +179,25 @@ static bool runner_index_waits(struct runner *runner)
            status.applied < lease.index;
 }
 
+/* The driver cannot tell what there is, and by now should. */
+static bool runner_late(const struct runner *runner)
+{
+    return !runner->ready &&
+           clock_now_ms(runner->clock) >= runner->opened_ms + RUNNER_READY_MS;
+}
+
 /* When to look again though nothing is heard; UINT64_MAX: not. */
 static uint64_t runner_next_ms(struct runner *runner)
 {
     uint64_t now_ms = clock_now_ms(runner->clock);
     uint64_t next_ms = UINT64_MAX;
+    if (runner->announce_after_ms > 0 && !runner->announcing) {
+        next_ms = runner->announce_after_ms;
+    }
+    if (!runner->ready && !runner_late(runner) &&
+        runner->opened_ms + RUNNER_READY_MS < next_ms) {
+        next_ms = runner->opened_ms + RUNNER_READY_MS;
+    }
     bool index_waits = runner_index_waits(runner);
     for (size_t i = 0; i < runner->runs.count; i++) {
         const struct local_run *local = runner->runs.items[i];
@@ -205,9 +228,11 @@ static void runner_look(struct runner *runner)
     node_status(runner->node, &status);
     runner->self = status.id;
     runner->removed = status.role == NODE_REMOVED;
+    bool late = runner_late(runner);
+    report_drivers(runner, runner->idle || late ? 0 : MEMBER_DRIVER_EXEC);
     uint32_t lease_ms = runner_take_wanted(runner);
     runner_settle_all(runner);
-    runner_want_lease(runner, lease_ms);
+    runner_want_lease(runner, late && runner->runs.count == 0 ? 0 : lease_ms);
     uint64_t next_ms = runner_next_ms(runner);
     clock_timer_stop(runner->clock, &runner->timer);
     if (next_ms != UINT64_MAX) {
@@ -227,13 +252,15 @@ static void runner_timer(struct clock_timer *timer)
 
 /* --- news ------------------------------------------------------------------------ */
 
-static bool event_of_runs(enum event_type type)
+/* Runs, and the rows of members: what this node carries out stands in its own. */
+static bool event_concerns(enum event_type type)
 {
     return type == EVENT_RUN_PLACED || type == EVENT_RUN_STARTED ||
-           type == EVENT_RUN_STOPPING || type == EVENT_RUN_ENDED;
+           type == EVENT_RUN_STOPPING || type == EVENT_RUN_ENDED ||
+           type == EVENT_MEMBER_JOINED || type == EVENT_MEMBER_UPDATED;
 }
 
-/* Do these events concern runs? What fell out of the log may. */
+/* Do these events concern this node? What fell out of the log may. */
 static bool runner_concerned(const struct runner *runner, uint64_t from, uint64_t to)
 {
     const struct event_log *log = registry_events(node_registry(runner->node));
@@ -243,7 +270,7 @@ static bool runner_concerned(const struct runner *runner, uint64_t from, uint64_
     const struct event *event = event_log_after(log, from);
     for (; event != NULL && event->seq <= to;
          event = event_log_after(log, event->seq)) {
-        if (event_of_runs(event->type)) {
+        if (event_concerns(event->type)) {
             return true;
         }
     }
@@ -268,6 +295,7 @@ static void runner_led(struct node_watch *watch, const struct node_status *statu
     for (size_t i = 0; i < runner->runs.count; i++) {
         runner->runs.items[i]->report_after_ms = 0; /* somebody new may take it */
     }
+    runner->announce_after_ms = 0;
     runner_wake(runner);
 }
 
@@ -365,6 +393,8 @@ struct runner *runner_new(const struct runner_options *options)
     runner->node = options->node;
     runner->driver = options->driver;
     runner->modules = options->modules;
+    runner->idle = options->idle;
+    runner->opened_ms = clock_now_ms(options->clock);
     runner->uid = options->uid;
     runner->gid = options->gid;
     runner->limits = options->limits;

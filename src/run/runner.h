@@ -8,6 +8,7 @@
 #ifndef RUN_RUNNER_H
 #define RUN_RUNNER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +25,7 @@ struct runner_options {
     struct node *node;
     struct driver *driver;
     struct path_folders modules; /* that modules must lie in; none: anywhere */
+    bool idle;                   /* it begins no runs, and says so to the cluster */
     uint32_t uid, gid;           /* whom they run as; 0 as the node does */
     struct driver_limits limits; /* of each run */
 };

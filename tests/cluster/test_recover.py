@@ -3,12 +3,29 @@
 new cluster, which the others join with empty ones."""
 import re
 
+import pytest
+
 from lib.cli import muster
 from lib.load import Load, task_body
+from lib.runs import Witness, ended, events, node_of, settings, successor
 from lib.store import Segment, log_holds, flip
 from lib.wait import wait_until
 
 EPOCH = 2**32
+
+
+@pytest.fixture
+def dev_with_a_run(dev, tmp_path):
+    """A node alone, a witness whose run is alive there, and that run's number."""
+    wait_until("it leads", dev.leads)
+    witness = Witness(tmp_path)
+    settings(dev, run_lease_ms=30000, run_grace_ms=500)
+    witness.create(dev)
+    run = witness.run(dev)
+    witness.begun(run)
+    yield dev, witness, run
+    witness.end()
+    wait_until("no program is left", lambda: not witness.alive())
 
 
 def recover(node, *more):
@@ -73,6 +90,50 @@ def test_two_of_three_folders_are_lost_and_the_third_goes_on(three):
     assert answer.status == 201 and int(answer.headers["X-Muster-Index"]) > last + EPOCH
     three.start()
     three.settled()
+
+
+def test_a_run_that_is_alive_somewhere_is_over_before_the_next_one_begins(three, tmp_path):
+    witness = Witness(tmp_path)
+    leader = three.leader()
+    settings(leader, run_lease_ms=6000, run_grace_ms=500)
+    witness.create(leader)
+    run = witness.run(leader)
+    witness.begun(run)
+    three.settled()
+    node = node_of(three, run)
+    for each in three.nodes:
+        each.kill()
+    assert witness.alive()  # its supervisor knows of nothing
+    left = max((each for each in three.nodes if each is not node), key=last_entry)
+    found = recover(left)
+    assert found.returncode == 0, found.stderr
+    assert "runs that may still be alive" in found.stdout
+    left.start()
+    wait_until("it leads", left.leads)
+    answer = left.call("POST", f"/v1/tasks/{witness.name}/run")
+    assert answer.status == 409, answer
+    assert "runs begin in" in answer.json["error"]["message"], answer
+    assert ended(three, run, [left])["outcome"] == "lost"
+    after = successor(three, run, [left])
+    witness.begun(after)
+    assert after > run + EPOCH and witness.numbers() == [run, after]
+    assert events(left, "run.placed")[-1]["cause"] == "failover"
+    witness.end()
+    assert ended(three, after, [left])["outcome"] == "success"
+    witness.check()
+
+
+def test_its_own_run_that_is_alive_is_stopped_by_the_recovered_node(dev_with_a_run):
+    dev, witness, run = dev_with_a_run
+    dev.kill()
+    assert recover(dev).returncode == 0
+    assert witness.alive()
+    dev.start()
+    wait_until("it is killed", lambda: f"run {run} is killed" in dev.log())
+    wait_until("nothing of it is left", lambda: not witness.alive())
+    end, = events(dev, "run.ended")  # of the recovery: its node is another one now
+    assert (end["run"], end["outcome"]) == (run, "lost")
+    assert witness.numbers() == [run] and not events(dev, "run.placed")
 
 
 def test_it_refuses_while_a_majority_runs_and_changes_nothing(three):

@@ -309,7 +309,8 @@ size_t node_members(struct node *node, struct node_member *out, size_t capacity)
             out[count] = node->peers[i].row;
             const struct member *row =
                 registry_member(fsm_registry(node->fsm), out[count].id);
-            out[count].draining = row != NULL && row->draining;
+            out[count].draining = row != NULL && row->duty.draining;
+            out[count].drivers = row != NULL ? row->duty.drivers : 0;
             count++;
         }
     }

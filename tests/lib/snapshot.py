@@ -66,8 +66,8 @@ class Snapshot:
         return [record.texts(21, deleting)[0] for record in self.of(TASK)]
 
     def members(self):
-        draining = 1 if self.format > 1 else 0
-        return [record.texts(20, draining)[0] for record in self.of(MEMBER)]
+        duty = (0, 1, 13)[self.format - 1]
+        return [record.texts(20, duty)[0] for record in self.of(MEMBER)]
 
 
 def task_records(data):

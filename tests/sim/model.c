@@ -739,7 +739,8 @@ static bool task_is(const struct model_task *task, const struct task *shown)
 static bool member_is(const struct model_member *member, const struct member *shown)
 {
     return shown != NULL && shown->level == member->level &&
-           shown->draining == member->draining && shown->revision == member->revision &&
+           shown->duty.draining == member->draining &&
+           shown->revision == member->revision &&
            strcmp(shown->name, member->texts[0]) == 0 &&
            strcmp(shown->address, member->texts[1]) == 0 &&
            strcmp(shown->peer_address, member->texts[2]) == 0 &&

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -193,6 +194,114 @@ static void test_not_on_who_drains(void **state)
     make_due("web", 0);
     pass(2);
     assert_int_equal(live("web")->node, N2);
+}
+
+static void set_drivers(uint64_t id, uint32_t drivers)
+{
+    struct command command = {.type = COMMAND_MEMBER_DRIVERS,
+                              .member_drivers = {id, drivers}};
+    assert_int_equal(fake_node_apply(node, &command).code, 0);
+}
+
+/* Neither its failovers nor its queue lose what is due for want of a driver. */
+static void test_not_on_who_carries_none_out(void **state)
+{
+    (void)state;
+    for (uint64_t id = N1; id <= N3; id++) {
+        set_drivers(id, 0);
+    }
+    make_due("web", 0);
+    pass(1000);
+    assert_null(live("web"));
+    struct err err;
+    struct place_now now = {.node = node};
+    uint64_t chosen = 0;
+    assert_int_equal(control_place_now(&now, &chosen, &err), ERR_CONFLICT);
+    assert_non_null(strstr(err.text, "n3 carries out no runs (runs.enabled)"));
+    fake_node_lead(node, false, 2);
+    pass(1);
+    fake_node_lead(node, true, 3);
+    pass(1000);
+    set_drivers(N2, MEMBER_DRIVER_EXEC);
+    pass(TICK_MS + 2);
+    assert_int_equal(live("web")->node, N2);
+}
+
+/* However many tasks are due that cannot start, one that can is not kept waiting. */
+static void test_many_that_cannot_start(void **state)
+{
+    (void)state;
+    enum { TASKS = 5000 };
+    char name[16];
+    for (int i = 0; i < TASKS; i++) {
+        snprintf(name, sizeof name, "t%d", i);
+        fake_node_task(node, name, TASK);
+        fake_node_place(node, name, N3);
+        make_due(name, 0);
+    }
+    pass(1);
+    make_due("web", 0);
+    pass(10);
+    assert_non_null(live("web"));
+    assert_int_equal(node->proposed, 1);
+}
+
+/* Without work there are no looks: a mark's time and events are what wakes it. */
+static void test_not_before_an_event(void **state)
+{
+    (void)state;
+    uint64_t first = fake_node_place(node, "web", N2);
+    make_due("web", 0);
+    pass(3600000);
+    assert_int_equal(live("web")->id, first);
+    end_run(live("web"));
+    pass(2);
+    assert_true(live("web")->id > first);
+}
+
+/* Runs of the cluster that this state comes from may still be ending: what is due waits
+ * as for a node that is silent, whoever leads meanwhile. */
+static void test_after_a_recovery(void **state)
+{
+    (void)state;
+    uint64_t old = fake_node_place(node, "web", N2);
+    fake_node_task(node, "other", TASK);
+    make_due("other", 0);
+    struct change change = {.request_id = "", .actor = ""};
+    struct err err;
+    pass(1);
+    end_run(live("other"));
+    pass(5000);
+    fake_node_lead(node, false, 2);
+    pass(1);
+    uint64_t clock_ms = registry_clock_ms(node_registry(node));
+    assert_int_equal(fsm_recover(node->fsm, &change, &err), 0);
+    assert_int_equal(registry_runs_from_ms(node_registry(node)), clock_ms + WAIT_MS);
+    assert_int_equal(fake_node_run(node, old)->outcome, RUN_LOST);
+    struct command set = {
+        .type = COMMAND_MEMBER_SET,
+        .member_set = {N1, COMMAND_LEVEL, text_of("n1"), text_of("a"), text_of("p"),
+                       text_of("v")},
+    };
+    fake_node_apply(node, &set);
+    fake_node_lead(node, true, 3);
+    uint64_t waits_ms = clock_ms + WAIT_MS - clock_now_ms(clock_);
+    make_due("other", 0);
+    pass(waits_ms / 2);
+    fake_node_lead(node, false, 4);
+    pass(1);
+    fake_node_lead(node, true, 5);
+    pass(waits_ms - waits_ms / 2 - 3);
+    assert_null(live("web"));
+    assert_null(live("other"));
+    struct place_now now = {.node = node};
+    uint64_t chosen = 0;
+    assert_int_equal(control_place_now(&now, &chosen, &err), ERR_CONFLICT);
+    assert_non_null(strstr(err.text, "runs begin in 1 s"));
+    pass(TICK_MS + 4);
+    assert_int_equal(live("web")->cause, RUN_CAUSE_FAILOVER); /* it was interrupted */
+    assert_non_null(live("other"));
+    assert_int_equal(control_place_now(&now, &chosen, &err), 0);
 }
 
 /* A full queue, a lead that is being lost: the mark is still there. */
@@ -490,6 +599,24 @@ static void test_drain_deadline(void **state)
     assert_int_equal(live("web")->node, N1); /* moved */
 }
 
+/* However often another one leads meanwhile. */
+static void test_drain_deadline_over_leaders(void **state)
+{
+    (void)state;
+    set_drain_deadline(20000);
+    uint64_t id = fake_node_place(node, "web", N2);
+    drain(N2, true);
+    for (uint64_t term = 2; term < 40; term += 2) {
+        pass(900);
+        fake_node_lead(node, false, term);
+        pass(100);
+        fake_node_lead(node, true, term + 1);
+    }
+    assert_int_equal(fake_node_run(node, id)->state, RUN_PENDING);
+    pass(1500);
+    assert_int_equal(fake_node_run(node, id)->stop, RUN_STOP_DRAIN);
+}
+
 /* A drain that was taken back counts from nothing the next time. */
 static void test_drain_taken_back(void **state)
 {
@@ -518,6 +645,10 @@ int main(void)
         TEST(test_follow_up_waits),
         TEST(test_nobody_can),
         TEST(test_not_on_who_drains),
+        TEST(test_not_on_who_carries_none_out),
+        TEST(test_many_that_cannot_start),
+        TEST(test_not_before_an_event),
+        TEST(test_after_a_recovery),
         TEST(test_placement_is_refused),
         TEST(test_placement_is_pending),
         TEST(test_only_a_settled_leader),
@@ -532,6 +663,7 @@ int main(void)
         TEST(test_all_runs_of_a_node),
         TEST(test_removed_member),
         TEST(test_drain_deadline),
+        TEST(test_drain_deadline_over_leaders),
         TEST(test_drain_taken_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,8 +11,8 @@
 
 #define CAN(member, runs)                                                              \
     {                                                                                  \
-        .id = 1, .name = (member), .level = 3, .reachable = true, .answers = true,     \
-        .live = (runs)                                                                 \
+        .id = 1, .name = (member), .level = 3, .carries = true, .reachable = true,     \
+        .answers = true, .live = (runs)                                                \
     }
 #define NONE SIZE_MAX
 
@@ -34,17 +34,22 @@ static const struct row rows[] = {
      NULL},
     {"not who drains",
      {CAN("n1", 1),
-      {.name = "n2", .level = 3, .reachable = true, .answers = true, .draining = true}},
+      {.name = "n2",
+       .level = 3,
+       .carries = true,
+       .reachable = true,
+       .answers = true,
+       .draining = true}},
      2,
      0,
      NULL},
     {"not who cannot be reached",
-     {{.name = "n1", .level = 3}, CAN("n2", 9)},
+     {{.name = "n1", .level = 3, .carries = true}, CAN("n2", 9)},
      2,
      1,
      NULL},
     {"not who hangs",
-     {{.name = "n1", .level = 3, .reachable = true}, CAN("n2", 9)},
+     {{.name = "n1", .level = 3, .carries = true, .reachable = true}, CAN("n2", 9)},
      2,
      1,
      NULL},
@@ -54,11 +59,45 @@ static const struct row rows[] = {
      1,
      NULL},
     {"not who differs",
-     {{.name = "n1", .level = 3, .reachable = true, .answers = true, .differs = true},
+     {{.name = "n1",
+       .level = 3,
+       .carries = true,
+       .reachable = true,
+       .answers = true,
+       .differs = true},
       CAN("n2", 9)},
      2,
      1,
      NULL},
+    {"not who says that it carries out none",
+     {{.name = "n1", .level = 3, .reachable = true, .answers = true}, CAN("n2", 9)},
+     2,
+     1,
+     NULL},
+    {"not who cannot write",
+     {{.name = "n1",
+       .level = 3,
+       .carries = true,
+       .reachable = true,
+       .answers = true,
+       .full = true},
+      CAN("n2", 9)},
+     2,
+     1,
+     NULL},
+    {"nobody is there for it",
+     {{.name = "n1", .level = 3, .reachable = true, .answers = true},
+      {.name = "n2",
+       .level = 3,
+       .carries = true,
+       .reachable = true,
+       .answers = true,
+       .full = true}},
+     2,
+     NONE,
+     "no node can carry out a run: n1 carries out no runs (runs.enabled), n2 has a "
+     "full "
+     "disk"},
     {"nobody there",
      {{.name = ""}},
      0,
@@ -66,10 +105,20 @@ static const struct row rows[] = {
      "no node can carry out a run: there is no member"},
     {"nobody can, and why",
      {{.name = "n1", .level = 2, .reachable = true, .answers = true},
-      {.name = "n2", .level = 3, .reachable = true, .answers = true, .draining = true},
-      {.name = "n3", .level = 3},
-      {.name = "n5", .level = 3, .reachable = true},
-      {.name = "n4", .level = 3, .reachable = true, .answers = true, .differs = true}},
+      {.name = "n2",
+       .level = 3,
+       .carries = true,
+       .reachable = true,
+       .answers = true,
+       .draining = true},
+      {.name = "n3", .level = 3, .carries = true},
+      {.name = "n5", .level = 3, .carries = true, .reachable = true},
+      {.name = "n4",
+       .level = 3,
+       .carries = true,
+       .reachable = true,
+       .answers = true,
+       .differs = true}},
      5,
      NONE,
      "no node can carry out a run: n1 is of a version without runs, n2 is draining, "
@@ -104,7 +153,8 @@ static void test_long_names(void **state)
     name[sizeof name - 1] = '\0';
     struct place_candidate candidates[16];
     for (size_t i = 0; i < 16; i++) {
-        candidates[i] = (struct place_candidate){.name = name, .level = 3};
+        candidates[i] =
+            (struct place_candidate){.name = name, .level = 3, .carries = true};
     }
     size_t chosen = NONE;
     struct err err;

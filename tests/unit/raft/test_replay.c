@@ -603,6 +603,9 @@ static struct command golden_command(enum command_type type)
         command.member_drain.id = 0x0123456789abcdef;
         command.member_drain.draining = true;
         break;
+    case COMMAND_MEMBER_DRIVERS:
+        command.member_drivers.id = 0x0123456789abcdef;
+        break;
     case COMMAND_SETTINGS_SET:
         command.settings_set.values =
             (struct text){golden_values, sizeof golden_values - 1};
@@ -703,11 +706,12 @@ static void a_batch_and_a_snapshot_are_written_as_they_always_were(void **state)
         COMMAND_MEMBER_DRAIN,
     };
     static const enum command_type third[] = {
-        COMMAND_TASK_CREATE, COMMAND_MEMBER_SET,   COMMAND_LEVEL_SET,
-        COMMAND_TASK_FIRE,   COMMAND_RUN_START,    COMMAND_RUN_TRIAL,
-        COMMAND_RUN_STARTED, COMMAND_RUN_STOP,     COMMAND_TASK_DELETE,
-        COMMAND_RUN_END,     COMMAND_TASK_CREATE,  COMMAND_TASK_FIRE,
-        COMMAND_TASK_DUE,    COMMAND_SETTINGS_SET,
+        COMMAND_TASK_CREATE,  COMMAND_MEMBER_SET,   COMMAND_LEVEL_SET,
+        COMMAND_TASK_FIRE,    COMMAND_RUN_START,    COMMAND_RUN_TRIAL,
+        COMMAND_RUN_STARTED,  COMMAND_RUN_STOP,     COMMAND_TASK_DELETE,
+        COMMAND_RUN_END,      COMMAND_TASK_CREATE,  COMMAND_TASK_FIRE,
+        COMMAND_TASK_DUE,     COMMAND_SETTINGS_SET, COMMAND_MEMBER_DRIVERS,
+        COMMAND_MEMBER_DRAIN,
     };
     static const char *const names[][2] = {
         {"batch.hex", "snapshot.hex"},

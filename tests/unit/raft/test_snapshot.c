@@ -103,6 +103,16 @@ static void put_member_2(uint64_t id, uint64_t revision, uint8_t draining)
     end();
 }
 
+static void put_member_3(uint64_t id, uint8_t draining, uint64_t drain_ms,
+                         uint32_t drivers)
+{
+    put_member_texts(id, 1);
+    buf_put_u8(&bytes, draining);
+    buf_put_u64(&bytes, drain_ms);
+    buf_put_u32(&bytes, drivers);
+    end();
+}
+
 static void put_task(const char *name, uint64_t created, uint64_t revision)
 {
     begin(4);
@@ -189,6 +199,13 @@ static void put_zone(const char *zone)
 {
     begin(10);
     buf_put_text(&bytes, zone);
+    end();
+}
+
+static void put_runs_from(uint64_t clock_ms)
+{
+    begin(11);
+    buf_put_u64(&bytes, clock_ms);
     end();
 }
 
@@ -343,8 +360,8 @@ static void one_of_the_second_level_tells_it_and_who_drains(void **state)
     put_end();
     struct registry *registry = restored(&err);
     assert_int_equal(registry_level(registry), 2);
-    assert_false(registry_member(registry, 1)->draining);
-    assert_true(registry_member(registry, 2)->draining);
+    assert_false(registry_member(registry, 1)->duty.draining);
+    assert_true(registry_member(registry, 2)->duty.draining);
     registry_free(registry);
     start_anew();
     put_head_2(4, 1, 1);
@@ -527,6 +544,22 @@ static void runs_due_marks_and_next_fires_stand_behind_the_keys(void **state)
     assert_refused(ERR_CORRUPT, "task");
 }
 
+/* What was put is taken, and written again as it is. */
+static struct registry *taken_and_again(void)
+{
+    struct err err;
+    struct registry *registry = restored(&err);
+    assert_non_null(registry);
+    struct buf again;
+    buf_init(&again);
+    assert_int_equal(snapshot_encode(registry, collect, &again), 0);
+    assert_int_equal(again.len, bytes.len);
+    assert_memory_equal(again.data, bytes.data, bytes.len);
+    buf_close(&again);
+    start_anew();
+    return registry;
+}
+
 static void a_time_zone_is_checked(void **state)
 {
     (void)state;
@@ -546,18 +579,63 @@ static void a_time_zone_is_checked(void **state)
     put_head_3(1, 1);
     put_zone("Europe/Berlin");
     put_end();
-    struct err err;
-    struct registry *registry = restored(&err);
-    assert_non_null(registry);
+    struct registry *registry = taken_and_again();
     assert_string_equal(registry_zone(registry), "Europe/Berlin");
-    struct buf again;
-    buf_init(&again);
-    assert_int_equal(snapshot_encode(registry, collect, &again), 0);
-    assert_int_equal(again.len, bytes.len);
-    assert_memory_equal(again.data, bytes.data, bytes.len);
-    buf_close(&again);
     registry_free(registry);
-    start_anew();
+}
+
+static void one_of_the_third_level_tells_what_members_are_there_for(void **state)
+{
+    (void)state;
+    put_head_3(4, 4);
+    put_member_3(1, 0, 0, 1);
+    put_member_3(2, 1, 0, 0); /* it drained at a level that does not know since when */
+    put_member_3(3, 1, 77, 1);
+    put_end();
+    struct registry *registry = taken_and_again();
+    assert_int_equal(registry_member(registry, 1)->duty.drivers, 1);
+    assert_int_equal(registry_member(registry, 2)->duty.drivers, 0);
+    assert_int_equal(registry_member(registry, 2)->duty.drain_ms, 0);
+    assert_int_equal(registry_member(registry, 3)->duty.drain_ms, 77);
+    registry_free(registry);
+    static const struct {
+        uint8_t draining;
+        uint64_t drain_ms;
+        uint32_t drivers;
+    } wrong[] = {{0, 1, 1}, {2, 1, 1}, {1, 1, 2}};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        put_head_3(4, 4);
+        put_member_3(1, wrong[i].draining, wrong[i].drain_ms, wrong[i].drivers);
+        assert_refused(ERR_CORRUPT, "member");
+    }
+    put_head_3(4, 4);
+    put_member_2(1, 1, 0);
+    assert_refused(ERR_CORRUPT, "member");
+    put_head_2(2, 4, 4);
+    put_member_3(1, 1, 1, 1);
+    assert_refused(ERR_CORRUPT, "member");
+}
+
+static void when_runs_may_begin_is_checked(void **state)
+{
+    (void)state;
+    put_head_3(1, 1);
+    put_zone("Europe/Berlin");
+    put_runs_from(5);
+    put_end();
+    struct registry *registry = taken_and_again();
+    assert_int_equal(registry_runs_from_ms(registry), 5);
+    registry_free(registry);
+    put_head_3(1, 1);
+    put_runs_from(0);
+    assert_refused(ERR_CORRUPT, "a damaged time for runs to begin");
+    put_head_3(1, 1);
+    put_runs_from(5);
+    put_runs_from(5);
+    assert_refused(ERR_CORRUPT, "a damaged time for runs to begin");
+    put_head_2(2, 1, 1);
+    put_runs_from(5);
+    assert_refused(ERR_CORRUPT, "a damaged time for runs to begin");
 }
 
 static void what_a_newer_build_wrote_is_unsupported_not_damaged(void **state)
@@ -572,7 +650,7 @@ static void what_a_newer_build_wrote_is_unsupported_not_damaged(void **state)
     put_event(999);
     assert_refused(ERR_UNSUPPORTED, "an event that this build does not know");
     put_head(1, 1, 1);
-    begin(11);
+    begin(12);
     end();
     assert_refused(ERR_UNSUPPORTED, "a record that this build does not know");
 }
@@ -786,6 +864,8 @@ int main(void)
         CASE(a_run_that_cannot_be_is_refused),
         CASE(runs_due_marks_and_next_fires_stand_behind_the_keys),
         CASE(a_time_zone_is_checked),
+        CASE(one_of_the_third_level_tells_what_members_are_there_for),
+        CASE(when_runs_may_begin_is_checked),
         CASE(what_a_newer_build_wrote_is_unsupported_not_damaged),
         CASE(records_stand_in_their_order),
         CASE(numbers_that_cannot_be_are_refused),

@@ -298,11 +298,66 @@ static void a_member_drains_through_changes_of_its_row_and_until_it_is_told(
     assert_unchanged(registry, 2, digest);
     draft.version = "0.2.0";
     registry_member_set(registry, &somebody, &draft);
-    assert_true(registry_member(registry, 7)->draining);
+    assert_true(registry_member(registry, 7)->duty.draining);
     assert_int_equal(registry_member_drain(registry, &somebody, 7, false), 0);
     assert_event(registry, EVENT_MEMBER_UPDATED, "",
                  "{\"id\":\"7\",\"name\":\"n1\",\"draining\":false}");
-    assert_false(registry_member(registry, 7)->draining);
+    assert_false(registry_member(registry, 7)->duty.draining);
+}
+
+/* On the replicated clock, since the level that snapshots have a place for it in. */
+static void since_when_it_drains_is_told(void **state)
+{
+    struct registry *registry = *state;
+    struct member_draft draft = member_of(7, "n1");
+    registry_level_set(registry, 2);
+    registry_tick(registry, 1000);
+    registry_member_set(registry, &somebody, &draft);
+    registry_member_drain(registry, &somebody, 7, true);
+    assert_int_equal(registry_member(registry, 7)->duty.drain_ms, 0);
+    registry_member_drain(registry, &somebody, 7, false);
+    registry_level_set(registry, 3);
+    registry_member_drain(registry, &somebody, 7, true);
+    assert_int_equal(registry_member(registry, 7)->duty.drain_ms, 1000);
+    registry_tick(registry, 2000);
+    struct digest digest = registry_digest(registry);
+    uint64_t sequence = registry_sequence(registry);
+    registry_member_drain(registry, &somebody, 7, true);
+    assert_unchanged(registry, sequence, digest);
+    draft.version = "0.2.0";
+    registry_member_set(registry, &somebody, &draft);
+    assert_int_equal(registry_member(registry, 7)->duty.drain_ms, 1000);
+    registry_member_drain(registry, &somebody, 7, false);
+    assert_int_equal(registry_member(registry, 7)->duty.drain_ms, 0);
+    registry_member_drain(registry, &somebody, 7, true);
+    assert_int_equal(registry_member(registry, 7)->duty.drain_ms, 2000);
+}
+
+static void a_member_says_what_it_carries_runs_out_with(void **state)
+{
+    struct registry *registry = *state;
+    struct member_draft draft = member_of(7, "n1");
+    registry_level_set(registry, 2);
+    registry_member_set(registry, &somebody, &draft);
+    assert_int_equal(registry_member_drivers(registry, &somebody, 7, 0), ERR_LEVEL);
+    registry_level_set(registry, 3);
+    struct digest digest = registry_digest(registry);
+    assert_int_equal(registry_member(registry, 7)->duty.drivers, MEMBER_DRIVER_EXEC);
+    assert_int_equal(registry_member_drivers(registry, &somebody, 8, 0), ERR_NOT_FOUND);
+    assert_int_equal(registry_member_drivers(registry, &somebody, 7, 2), ERR_INVALID);
+    assert_int_equal(registry_member_drivers(registry, &somebody, 7, 1), 0);
+    assert_unchanged(registry, 1, digest);
+    assert_int_equal(registry_member_drivers(registry, &somebody, 7, 0), 0);
+    assert_event(registry, EVENT_MEMBER_UPDATED, "",
+                 "{\"id\":\"7\",\"name\":\"n1\",\"drivers\":[]}");
+    assert_int_equal(registry_member(registry, 7)->revision, 2);
+    assert_false(digest_equal(digest, registry_digest(registry)));
+    draft.version = "0.2.0";
+    registry_member_set(registry, &somebody, &draft);
+    assert_int_equal(registry_member(registry, 7)->duty.drivers, 0);
+    assert_int_equal(registry_member_drivers(registry, &somebody, 7, 1), 0);
+    assert_event(registry, EVENT_MEMBER_UPDATED, "",
+                 "{\"id\":\"7\",\"name\":\"n1\",\"drivers\":[\"exec\"]}");
 }
 
 static void the_level_rises_without_an_event_and_never_falls(void **state)
@@ -722,6 +777,8 @@ int main(void)
         RULE(enabled_is_spliced_into_the_text),
         RULE(a_member_row_is_set_changed_and_taken_away),
         RULE(a_member_drains_through_changes_of_its_row_and_until_it_is_told),
+        RULE(since_when_it_drains_is_told),
+        RULE(a_member_says_what_it_carries_runs_out_with),
         RULE(the_level_rises_without_an_event_and_never_falls),
         RULE(members_are_listed_by_id),
         RULE(a_member_without_an_id_or_with_endless_texts_is_refused),

@@ -470,8 +470,10 @@ static void in_a_new_cluster_no_run_is_live(void **state)
     uint64_t second = bench_place(registry, "a", RUN_APPLY);
     assert_int_equal(try(registry, "c", RUN_TRIAL), 0);
     assert_int_equal(bench_drop(registry, "a"), 0);
-    assert_int_equal(bench_due(registry, "b", 5, 5), 0);
+    assert_int_equal(bench_create(registry, "d"), 0);
+    assert_int_equal(bench_due(registry, "d", 5, 5), 0);
     assert_int_equal(bench_fire(registry, "b", 0, 5, false), 0);
+    uint64_t clock_ms = registry_clock_ms(registry);
     uint64_t sequence = registry_sequence(registry);
     assert_int_equal(registry_recover(registry, &somebody), 0);
     assert_int_equal(registry_sequence(registry), sequence + REGISTRY_EPOCH + 5);
@@ -484,10 +486,48 @@ static void in_a_new_cluster_no_run_is_live(void **state)
     assert_null(bench_task(registry, "a"));
     assert_int_equal(registry_run(registry, first)->outcome, RUN_LOST);
     assert_int_equal(registry_run(registry, second)->outcome, RUN_LOST);
-    assert_int_equal(registry_task_due_mark(registry, bench_task(registry, "b"))->at_ms,
+    assert_int_equal(registry_task_due_mark(registry, bench_task(registry, "d"))->at_ms,
                      5);
     assert_int_equal(registry_task_next_fire(registry, bench_task(registry, "b")), 5);
-    bench_assert_statuses(registry, 0, 1, 0, 0);
+    /* What was interrupted is due again, when what may be alive of it has ended. */
+    const struct moment *due =
+        registry_task_due_mark(registry, bench_task(registry, "b"));
+    assert_int_equal(due->at_ms, clock_ms);
+    assert_int_equal(due->cause, RUN_CAUSE_FAILOVER);
+    assert_int_equal(registry_due_count(registry), 2);
+    assert_int_equal(registry_runs_from_ms(registry), clock_ms + 9000 + 90 + 1000);
+    bench_assert_statuses(registry, 0, 1, 0, 1);
+}
+
+/* As the longest of the runs there were, for nobody asks their nodes any more. */
+static void runs_of_a_new_cluster_wait_for_the_longest_lease(void **state)
+{
+    struct registry *registry = *state;
+    struct run_order order = bench_order("a");
+    order.lease_ms = 60000;
+    order.grace_ms = 1;
+    bench_place(registry, "b", RUN_APPLY);
+    assert_int_equal(registry_run_start(registry, &somebody, &order), 0);
+    struct digest digest = registry_digest(registry);
+    assert_int_equal(registry_runs_from_ms(registry), 0);
+    assert_int_equal(registry_recover(registry, &somebody), 0);
+    assert_int_equal(registry_runs_from_ms(registry),
+                     registry_clock_ms(registry) + 60001 + 601 + 1000);
+    assert_false(digest_equal(digest, registry_digest(registry)));
+    const struct registry *frozen = registry_freeze(registry);
+    assert_int_equal(registry_runs_from_ms(frozen), registry_runs_from_ms(registry));
+    registry_thaw(frozen);
+}
+
+static void below_their_level_no_runs_are_waited_for(void **state)
+{
+    (void)state;
+    struct registry *registry = registry_new();
+    registry_tick(registry, 1000);
+    registry_level_set(registry, 2);
+    assert_int_equal(registry_recover(registry, &somebody), 0);
+    assert_int_equal(registry_runs_from_ms(registry), 0);
+    registry_free(registry);
 }
 
 static void the_moves_are_those_of_the_table(void **state)
@@ -533,6 +573,8 @@ int main(void)
         CASE(runs_are_walked_by_number_and_by_name),
         CASE(a_frozen_view_keeps_its_runs),
         CASE(in_a_new_cluster_no_run_is_live),
+        CASE(runs_of_a_new_cluster_wait_for_the_longest_lease),
+        cmocka_unit_test(below_their_level_no_runs_are_waited_for),
         cmocka_unit_test(the_moves_are_those_of_the_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

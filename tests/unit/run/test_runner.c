@@ -33,6 +33,7 @@ static void pass(uint64_t ms)
 }
 
 static struct path_folders modules; /* none */
+static bool idle;
 
 static void begin_node(void)
 {
@@ -41,6 +42,7 @@ static void begin_node(void)
         .node = node,
         .driver = &fake.driver,
         .modules = modules,
+        .idle = idle,
         .uid = 65534,
         .gid = 65534,
         .limits = {.memory_bytes = 1000, .files_count = 7},
@@ -88,6 +90,7 @@ static int end(void **state)
     if (runner != NULL) {
         end_node();
     }
+    idle = false;
     fake_driver_free(&fake);
     fake_node_free(node);
     sim_clock_free(clock_);
@@ -161,6 +164,94 @@ static void test_whole_life(void **state)
     assert_false(node->wants);
     assert_int_equal(runner_count(runner), 0);
     assert_int_equal(events_of(EVENT_RUN_ENDED), 1);
+}
+
+static uint32_t announced(void)
+{
+    return registry_member(node_registry(node), FAKE_SELF)->duty.drivers;
+}
+
+/* It says so, whatever becomes of what it says, and again when its row is another one.
+ */
+static void test_idle_node_says_so(void **state)
+{
+    (void)state;
+    end_node();
+    node->fate = FAKE_REFUSED;
+    idle = true;
+    begin_node();
+    pass(1000);
+    assert_in_range(node->proposed, 3, 10);
+    node->fate = FAKE_UNKNOWN;
+    pass(3000);
+    assert_int_equal(announced(), MEMBER_DRIVER_EXEC);
+    node->fate = FAKE_APPLIED;
+    fake_node_lead(node, false, 2); /* somebody new may take it: not in two seconds */
+    pass(2);
+    assert_int_equal(announced(), 0);
+    unsigned before = node->proposed;
+    pass(60000);
+    assert_int_equal(node->proposed, before);
+    struct command exec = {.type = COMMAND_MEMBER_DRIVERS,
+                           .member_drivers = {FAKE_SELF, MEMBER_DRIVER_EXEC}};
+    fake_node_apply(node, &exec);
+    pass(2);
+    assert_int_equal(announced(), 0);
+    end_node();
+    idle = false;
+    begin_node();
+    pass(2);
+    assert_int_equal(announced(), MEMBER_DRIVER_EXEC);
+}
+
+/* What was placed here before it had said so begins elsewhere; what is alive of before
+ * goes on to its end. */
+static void test_idle_node_begins_nothing(void **state)
+{
+    (void)state;
+    uint64_t alive = started();
+    end_node();
+    idle = true;
+    begin_node();
+    renew();
+    assert_false(fake_driver_run(&fake, alive)->killed);
+    assert_int_equal(fake_driver_run(&fake, alive)->deadline_ms, node->lease.until_ms);
+    fake_node_task(node, "other", TASK);
+    uint64_t placed = fake_node_place(node, "other", FAKE_SELF);
+    renew();
+    pass(2);
+    assert_null(fake_driver_run(&fake, placed));
+    assert_ended(placed, RUN_LOST, "its node carries out no runs (runs.enabled)");
+    const struct registry *registry = node_registry(node);
+    assert_int_equal(
+        registry_task_due_mark(registry, registry_task(registry, "other", 5))->cause,
+        RUN_CAUSE_FAILOVER);
+    fake_driver_end(&fake, alive, DRIVER_SUCCESS, 0, "");
+    pass(2);
+    assert_ended(alive, RUN_SUCCESS, "");
+}
+
+/* What there is cannot be told: it has nothing placed any more, and a leader is to find
+ * it silent, for it cannot say that what was placed was not begun. */
+static void test_driver_that_is_not_ready(void **state)
+{
+    (void)state;
+    end_node();
+    fake.hold = true;
+    begin_node();
+    uint64_t id = fake_node_place(node, "web", FAKE_SELF);
+    pass(9000);
+    assert_true(node->wants);
+    assert_int_equal(announced(), MEMBER_DRIVER_EXEC);
+    pass(2000);
+    assert_false(node->wants);
+    assert_int_equal(announced(), 0);
+    fake_driver_release(&fake);
+    pass(10);
+    assert_true(node->wants);
+    assert_int_equal(announced(), MEMBER_DRIVER_EXEC);
+    renew();
+    assert_non_null(fake_driver_run(&fake, id));
 }
 
 /* "May I start this run?" */
@@ -707,6 +798,9 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
         TEST(test_whole_life),
+        TEST(test_idle_node_says_so),
+        TEST(test_idle_node_begins_nothing),
+        TEST(test_driver_that_is_not_ready),
         TEST(test_start_rule),
         TEST(test_index_is_applied_later),
         TEST(test_lost_before_start),
