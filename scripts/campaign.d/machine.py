@@ -1,20 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
 """A machine of its own for a node, as far as runs can tell: a cgroup that holds the node and
-all that it starts, a boot id, and a clock that counts from its boot."""
+all that it starts, a boot id, and a clock that counts from its boot. What holds its runs
+together is one of three: cgroups of v2, the freezer of v1, nothing but their descent."""
 import os
 import pathlib
 import subprocess
 import uuid
 
-from lib.cgroup import Group, own_cgroup
+from lib.cgroup import Group, own_cgroup, remove
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
-ENTER = f'echo $$ >"$1" && mount --bind "$2" {BOOT_ID} && shift 2 && exec "$@"'
+# What it hides are mounts: no cgroup can be made in what then lies there.
+ENTER = f"""echo $$ >"$1" && mount --bind "$2" {BOOT_ID} && hidden=$3 && shift 3 &&
+for each in $hidden; do mount -t tmpfs none "$each" || exit 1; done && exec "$@" """
+CONTAINMENTS = ("cgroup", "freezer", "walk")
 FARTHEST = 10**7  # seconds that a boot may lie back
 
 
 class NoMachine(Exception):
     """No cgroup of v2, or no namespaces, can be had here."""
+
+
+def hidden(containment):
+    """The mount points of what is not to be had, as words."""
+    folders = {"cgroup": [], "freezer": [own_cgroup(None)],
+               "walk": [own_cgroup(None), own_cgroup("freezer")]}[containment]
+    for folder in filter(None, folders):
+        while not folder.is_mount():
+            folder = folder.parent
+        yield str(folder)
 
 
 class Run:
@@ -24,13 +38,14 @@ class Run:
         self.supervisor = None  # pids
         self.guard = None
         self.programs = []
-        self.group = None  # the folder of its own cgroup
+        self.group = None  # the folder of its own cgroup, of v2 or of v1's freezer
 
 
 class Machine:
-    def __init__(self, node, chance):
+    def __init__(self, node, chance, containment):
         self.node = node
         self.chance = chance
+        self.containment = containment
         self.network = node.prefix  # so far: how its network is entered
         folder = own_cgroup(None)
         if folder is None:
@@ -39,6 +54,8 @@ class Machine:
             self.group = Group(folder / f"muster-campaign-{os.getpid()}-{node.name}")
         except OSError as error:
             raise NoMachine(f"no cgroup of v2 can be made: {error}") from error
+        self.hidden = " ".join(hidden(containment))
+        self.old = own_cgroup("freezer") if containment == "freezer" else None
         self.boots = 0
         self.kinds = {}  # (pid, start): what it is
         self.boot()
@@ -59,11 +76,33 @@ class Machine:
         space = ["nsenter", f"--net=/run/netns/{self.network[-1]}"] if self.network else []
         return [*space, "unshare", "--mount", "--time", "--boottime", str(self.offset),
                 "sh", "-c", ENTER, "sh", str(self.group.folder / "cgroup.procs"),
-                str(self.boot_id)]
+                str(self.boot_id), self.hidden]
 
     def crash(self):
-        """Power is lost: nothing of it goes on."""
+        """Power is lost: nothing of it goes on, and no cgroup is left."""
+        groups = {run.group for run in self.runs().values() if run.group is not None}
+        for group in groups:
+            self.thaw(group)  # v1 kills nothing that is frozen
         self.group.kill()
+        for group in groups:
+            remove(group)
+
+    def freeze(self, group):
+        """That of a run."""
+        if self.old is None:
+            self.group.freeze(group)
+        else:
+            (group / "freezer.state").write_text("FROZEN")
+
+    def thaw(self, group):
+        """If it is still there."""
+        try:
+            if self.old is None:
+                self.group.thaw(group)
+            else:
+                (group / "freezer.state").write_text("THAWED")
+        except OSError:
+            pass
 
     def close(self):
         if self.group.folder.exists():
@@ -105,9 +144,23 @@ class Machine:
         run = found.setdefault(number, Run())
         if kind == "program":
             run.programs.append(pid)
-            run.group = folder if folder != self.group.folder else run.group
+            run.group = self._group(pid, folder) or run.group
         elif getattr(run, kind) is None:  # a later one is a program that is being made
             setattr(run, kind, pid)
+
+    def _group(self, pid, folder):
+        if folder != self.group.folder:
+            return folder
+        if self.old is None:
+            return None
+        try:
+            lines = pathlib.Path(f"/proc/{pid}/cgroup").read_text(encoding="ascii")
+        except OSError:
+            return None
+        path = next((line.split(":", 2)[2] for line in lines.splitlines()
+                     if line.split(":", 2)[1] == "freezer"), "")
+        name = path.rsplit("/", 1)[-1]
+        return self.old / name if name.startswith("muster-") else None
 
     def _kind(self, pid):
         stat = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")

@@ -39,6 +39,7 @@ class RunAudit:
         self.ends = {}  # number: [exit codes its program meant to end with]
         self.outcomes = collections.Counter()
         self.excused = collections.Counter()  # what lies outside of the promise, by what
+        self.without_disk = 0  # that failed for it
         self.wrong = []
 
     def __call__(self, events):
@@ -165,7 +166,7 @@ class RunAudit:
         elif outcome == "failed" and code not in (FAILURE, REFUSED):
             text = (run.end["error"] or {}).get("message", "")
             if "No space left on device" in text or "Input/output error" in text:
-                self.excused["no disk to begin on"] += 1
+                self.without_disk += 1
             else:
                 self.wrong.append(f"{self._tell(number)} failed: {text}")
         elif outcome == "failed" and code == FAILURE and kind != "failing":
@@ -206,6 +207,6 @@ class RunAudit:
                              sorted(self.outcomes.items()))
         outside = ", ".join(f"{name} {count}" for name, count in
                             sorted(self.excused.items())) or "nothing"
-        return (f"{runs} runs ({outcomes}), {len(self.load.accepted)} of them accepted from "
+        return (f"{runs} runs ({outcomes}; {self.without_disk} had no disk), {len(self.load.accepted)} of them accepted from "
                 f"clients, {self.load.cancelled} cancelled by them; {self.resource.touches} "
                 f"touches; outside of the promise: {outside}")

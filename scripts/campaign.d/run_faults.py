@@ -205,17 +205,14 @@ class FreezeRun(RunFault):
         for run in self.runs.values():
             if run.group is not None:
                 try:
-                    self.node.machine.group.freeze(run.group)
+                    self.node.machine.freeze(run.group)
                     self.groups.append(run.group)
                 except OSError:
                     pass  # the run has just ended
 
     def end(self, world):
         for group in self.groups:
-            try:
-                self.node.machine.group.thaw(group)
-            except OSError:
-                pass
+            self.node.machine.thaw(group)
 
 
 class FreezeMachine(RunFault):

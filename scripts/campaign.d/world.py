@@ -11,13 +11,14 @@ import subprocess
 import threading
 
 from broken import Broken
+from lib.cgroup import has_cgroup
 from lib.cluster import Cluster
 from lib.http import NothingHappened, OutcomeUnknown
 from lib.load import Load, broken_promises
 from lib.network import Network, Separate, Unavailable
 from lib.snapshot import task_records
 from lib.wait import PATIENCE, wait_until
-from machine import Machine, NoMachine
+from machine import CONTAINMENTS, Machine, NoMachine
 from run_audit import RunAudit
 from run_load import GRACE, RunLoad
 from run_load import SETTINGS as RUN_SETTINGS
@@ -68,8 +69,12 @@ class World:
             self.missing["network"] = str(reason).strip().splitlines()[-1]
             self.cluster = Cluster(self.folder, self.count, SETTINGS)
         try:
-            for node in self.cluster.nodes:
-                node.machine = Machine(node, self.chance)
+            kinds = [each for each in CONTAINMENTS if each != "freezer" or has_cgroup("freezer")]
+            self.chance.shuffle(kinds)
+            for number, node in enumerate(self.cluster.nodes):
+                node.machine = Machine(node, self.chance, kinds[number % len(kinds)])
+            self.say("runs are held by " + ", ".join(
+                f"{node.name} {node.machine.containment}" for node in self.cluster.nodes))
         except NoMachine as reason:
             self.missing["machine"] = str(reason)
             self._end_machines()

@@ -28,6 +28,19 @@ def has_cgroup(controller):
         folder / "cgroup.procs", os.W_OK)
 
 
+def remove(folder):
+    """Those whose last process ends just now are busy for a moment."""
+    def gone():
+        try:
+            folder.rmdir()
+        except FileNotFoundError:
+            pass
+        except OSError:
+            return False
+        return True
+    wait_until(f"{folder} is gone", gone)
+
+
 class Group:
     """A cgroup of v2 and all that are made in it. OSError where none can be had."""
 
@@ -68,21 +81,8 @@ class Group:
         (self.folder / "cgroup.kill").write_text("1")
         wait_until(f"nothing is left in {self.folder}", lambda: not self.pids())
         for folder in self.below():
-            self._remove(folder)
+            remove(folder)
 
     def close(self):
         self.kill()
-        self._remove(self.folder)
-
-    @staticmethod
-    def _remove(folder):
-        """Those whose last process ends just now are busy for a moment."""
-        def gone():
-            try:
-                folder.rmdir()
-            except FileNotFoundError:
-                pass
-            except OSError:
-                return False
-            return True
-        wait_until(f"{folder} is gone", gone)
+        remove(self.folder)
