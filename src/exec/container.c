@@ -174,6 +174,18 @@ static bool limits_wanted(const struct driver_limits *limits)
            limits->cpu_percent > 0;
 }
 
+uint64_t container_starved(const struct container *container)
+{
+    char events[512];
+    uint64_t count = 0;
+    if (container->kind != EXEC_CONTAIN_CGROUP ||
+        !read_file(container->path, "memory.events", events, sizeof events)) {
+        return 0;
+    }
+    const char *line = strstr(events, "\noom_kill ");
+    return line != NULL && sscanf(line, "\noom_kill %" SCNu64, &count) == 1 ? count : 0;
+}
+
 /* --- making --------------------------------------------------------------------------
  */
 
@@ -267,36 +279,67 @@ int container_door(const struct container *container, int *fd, struct err *err)
 /* --- ending --------------------------------------------------------------------------
  */
 
-/* Each process of the cgroup and of those in it. */
-static size_t each_member(const char *folder, int depth, int signal)
+/* A signal to each process of one cgroup; how many there are, one more if that cannot
+ * be known. */
+static size_t signal_members(const char *folder, int signal)
 {
     char path[PATH_MAX];
+    if ((size_t)snprintf(path, sizeof path, "%s/cgroup.procs", folder) >= sizeof path) {
+        return 0;
+    }
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        return errno == ENOENT || errno == ENODEV ? 0 : 1;
+    }
     size_t count = 0;
-    if ((size_t)snprintf(path, sizeof path, "%s/cgroup.procs", folder) < sizeof path) {
-        FILE *file = fopen(path, "re");
-        int pid = 0;
-        while (file != NULL && fscanf(file, "%d", &pid) == 1) {
-            count++;
-            if (signal != 0 && pid > 1) {
-                kill((pid_t)pid, signal);
-            }
-        }
-        if (file != NULL) {
-            fclose(file);
+    int pid = 0;
+    while (fscanf(file, "%d", &pid) == 1) {
+        count++;
+        if (signal != 0 && pid > 1) {
+            kill((pid_t)pid, signal);
         }
     }
+    fclose(file);
+    return count;
+}
+
+static size_t count_members(const char *folder)
+{
+    return signal_members(folder, 0);
+}
+
+static size_t kill_members(const char *folder)
+{
+    return signal_members(folder, SIGKILL);
+}
+
+/* A program can have frozen one of its own. */
+static size_t thaw(const char *folder)
+{
+    write_file(folder, "freezer.state", "THAWED");
+    return 0;
+}
+
+/* For the cgroup and for those in it; the sum of what `take` returns, one more if not
+ * all of them could be listed. */
+static size_t each_cgroup(const char *folder, int depth,
+                          size_t (*take)(const char *folder))
+{
+    char path[PATH_MAX];
+    size_t count = take(folder);
     DIR *dir = depth > 0 ? opendir(folder) : NULL;
+    if (dir == NULL) {
+        return count + (depth > 0 && errno != ENOENT);
+    }
     const struct dirent *entry;
-    while (dir != NULL && (entry = readdir(dir)) != NULL) {
+    while ((entry = readdir(dir)) != NULL) {
         if (entry->d_type == DT_DIR && entry->d_name[0] != '.' &&
             (size_t)snprintf(path, sizeof path, "%s/%s", folder, entry->d_name) <
                 sizeof path) {
-            count += each_member(path, depth - 1, signal);
+            count += each_cgroup(path, depth - 1, take);
         }
     }
-    if (dir != NULL) {
-        closedir(dir);
-    }
+    closedir(dir);
     return count;
 }
 
@@ -312,8 +355,8 @@ static void kill_frozen(const char *folder)
         }
         usleep(1000);
     }
-    each_member(folder, CONTAINER_DEPTH, SIGKILL);
-    write_file(folder, "freezer.state", "THAWED");
+    each_cgroup(folder, CONTAINER_DEPTH, kill_members);
+    each_cgroup(folder, CONTAINER_DEPTH, thaw);
 }
 
 void container_kill(const struct container *container)
@@ -338,7 +381,7 @@ bool container_is_empty(const struct container *container)
         return read_file(container->path, "cgroup.events", events, sizeof events) &&
                strstr(events, "populated 0") != NULL;
     }
-    return each_member(container->path, CONTAINER_DEPTH, 0) == 0;
+    return each_cgroup(container->path, CONTAINER_DEPTH, count_members) == 0;
 }
 
 static void remove_below(const char *folder, int depth)

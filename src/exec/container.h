@@ -12,6 +12,7 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "exec/exec.h"
@@ -30,6 +31,10 @@ int container_make(struct container *container, const struct files_order *order,
 /* A descriptor of cgroup.procs, close-on-exec, to which a process writes "0" to enter;
  * -1: there is none to enter. ERR_IO. */
 int container_door(const struct container *container, int *fd, struct err *err);
+
+/* How many processes were killed so far because the cgroup's memory limit was reached;
+ * 0 where no such limit is. */
+uint64_t container_starved(const struct container *container);
 
 /* SIGKILL to what is in the cgroup; nothing without one. */
 void container_kill(const struct container *container);

@@ -27,11 +27,12 @@
 #include "base/mem.h"
 #include "exec/machine.h"
 
-#define EXEC_TICK_MS  100
-#define EXEC_SLACK_MS 250  /* a supervisor says in time that it is done */
-#define EXEC_HELLO_MS 2000 /* and one that was found, that it is there */
-#define EXEC_SCAN_MS  1000 /* until the folder is listed again */
-#define EXEC_TRIM_MS  600000
+#define EXEC_TICK_MS     100
+#define EXEC_SLACK_MS    250  /* a supervisor says in time that it is done */
+#define EXEC_HELLO_MS    2000 /* and one that was found, that it is there */
+#define EXEC_TRIM_MS     600000
+#define EXEC_SCAN_MS     500 /* after a scan that failed, twice as much each time, … */
+#define EXEC_SCAN_MAX_MS 30000
 
 void exec_move(struct exec_run *run, enum exec_state next)
 {
@@ -72,7 +73,7 @@ static struct exec_run *find(struct exec *exec, uint64_t run)
 
 static void tick(uv_timer_t *timer);
 
-static void tick_on(struct exec *exec)
+static void start_ticking(struct exec *exec)
 {
     if (!exec->ticking) {
         exec->ticking = true;
@@ -91,7 +92,7 @@ static struct exec_run *add(struct exec *exec, uint64_t run, enum exec_state sta
     added->why = "";
     *bucket = added;
     exec->run_count++;
-    tick_on(exec);
+    start_ticking(exec);
     return added;
 }
 
@@ -210,16 +211,16 @@ static void look_after(struct exec_run *run)
     }
 }
 
-static void scan_start(struct exec *exec);
+static void scan(struct exec *exec);
 
 static void tick(uv_timer_t *timer)
 {
     struct exec *exec = timer->data;
     each_run(exec, look_after);
     uint64_t now_ms = process_boot_ms();
-    if (exec->scan_ms != 0 && now_ms >= exec->scan_ms) {
-        exec->scan_ms = 0;
-        scan_start(exec);
+    if (exec->scan_at_ms != 0 && now_ms >= exec->scan_at_ms) {
+        exec->scan_at_ms = 0;
+        scan(exec);
     }
     if (now_ms >= exec->trimmed_ms + EXEC_TRIM_MS) {
         exec->trimmed_ms = now_ms;
@@ -245,6 +246,21 @@ static void scan_work(uv_work_t *request)
     scan->failed = place_scan(&scan->exec->place, &scan->list, &scan->err);
 }
 
+/* What lives cannot be known: nothing may start. A disk may come back, descriptors be
+ * free again. */
+static void scan_later(struct exec *exec, const struct err *err)
+{
+    uint32_t twice = 2 * exec->scan_wait_ms;
+    exec->scan_wait_ms = twice < EXEC_SCAN_MS       ? EXEC_SCAN_MS
+                         : twice < EXEC_SCAN_MAX_MS ? twice
+                                                    : EXEC_SCAN_MAX_MS;
+    exec->scan_at_ms = process_boot_ms() + exec->scan_wait_ms;
+    log_error("runs: %s; no run is started before it is known what lives, tried again "
+              "in %u ms",
+              err->text, exec->scan_wait_ms);
+    start_ticking(exec);
+}
+
 static void scanned(uv_work_t *request, int status)
 {
     (void)status; /* it is never cancelled */
@@ -257,12 +273,14 @@ static void scanned(uv_work_t *request, int status)
         exec_may_close(exec);
         return;
     }
-    if (scan->failed != 0) { /* what lives cannot be known: nothing may start */
-        log_error("runs: nothing starts: %s", scan->err.text);
+    if (scan->failed != 0) {
+        scan_later(exec, &scan->err);
+        place_list_close(&scan->list);
         mem_free(scan);
-        exec->scan_ms = process_boot_ms() + EXEC_SCAN_MS;
-        tick_on(exec);
         return;
+    }
+    if (exec->scan_wait_ms > 0) {
+        log_info("runs: it is known again what lives");
     }
     keep_load(exec->keep, scan->list.kept, scan->list.kept_count);
     scan->list.kept = NULL;
@@ -277,13 +295,13 @@ static void scanned(uv_work_t *request, int status)
     count_told(exec);
 }
 
-static void scan_start(struct exec *exec)
+static void scan(struct exec *exec)
 {
     exec->jobs_count++;
-    struct scan *scan = mem_zalloc(sizeof *scan);
-    scan->exec = exec;
-    scan->work.data = scan;
-    uv_queue_work(exec->loop, &scan->work, scan_work, scanned);
+    struct scan *begun = mem_zalloc(sizeof *begun);
+    begun->exec = exec;
+    begun->work.data = begun;
+    uv_queue_work(exec->loop, &begun->work, scan_work, scanned);
 }
 
 static void op_open(struct driver *driver, const struct driver_events *events,
@@ -294,7 +312,7 @@ static void op_open(struct driver *driver, const struct driver_events *events,
     exec->events = events;
     exec->owner = owner;
     exec->untold_count = 1;
-    scan_start(exec);
+    scan(exec);
 }
 
 /* --- runs

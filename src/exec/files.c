@@ -238,6 +238,8 @@ static int files_fail(const char *name, const char *what, struct err *err)
         code = ERR_NOT_FOUND;
     } else if (number == EEXIST) {
         code = ERR_EXISTS;
+    } else if (number == EMFILE || number == ENFILE || number == ENOMEM) {
+        code = ERR_UNAVAILABLE;
     }
     return err_set(err, code, "%s: %s: %s", name, what, strerror(number));
 }

@@ -79,7 +79,8 @@ void files_put_result(struct buf *buf, const struct driver_result *result);
 int files_get_result(const struct buf *buf, struct driver_result *result,
                      struct err *err);
 
-/* ERR_NOT_FOUND, ERR_IO, ERR_TOO_LARGE (over 64 KiB). `out` is initialised here. */
+/* ERR_NOT_FOUND, ERR_UNAVAILABLE (no descriptor, no memory: another time), ERR_IO,
+ * ERR_TOO_LARGE (over 64 KiB). `out` is initialised here. */
 int files_read(int folder_fd, const char *name, struct buf *out, struct err *err);
 
 /* A new file of that name, synced with its folder; ERR_EXISTS, ERR_FULL, ERR_IO. */

@@ -7,8 +7,10 @@
 #include "base/mem.h"
 #include "exec/machine.h"
 
-#define JOBS_MAX     4 /* of the pool's eight threads */
-#define JOB_AGAIN_MS 50
+#define JOBS_MAX 4 /* of the pool's eight threads */
+#define JOB_AGAIN_MS                                                                   \
+    50 /* after a look that has not found out, twice as much each time, */
+#define JOB_AGAIN_MAX_MS 1000
 
 void job_queue(struct exec_run *run)
 {
@@ -105,12 +107,17 @@ static void looked(struct exec_run *run)
             close(settled->fd);
             exec_look(run, true, "killed");
         } else {
+            run->again_ms = 0;
             run->grace_ms = settled->grace_ms;
             exec_live(run, settled->fd);
         }
         return;
     case PLACE_AGAIN:
-        run->retry_ms = process_boot_ms() + JOB_AGAIN_MS;
+        run->again_ms = run->again_ms == 0 ? JOB_AGAIN_MS : 2 * run->again_ms;
+        if (run->again_ms > JOB_AGAIN_MAX_MS) {
+            run->again_ms = JOB_AGAIN_MAX_MS;
+        }
+        run->retry_ms = process_boot_ms() + run->again_ms;
         exec_move(run, EXEC_PAUSED);
         return;
     }

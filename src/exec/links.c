@@ -8,6 +8,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "exec/process.h"
+
 int links_open(struct links *links, const char *name, struct err *err)
 {
     *links = (struct links){.listen_fd = -1};
@@ -50,12 +52,39 @@ void links_close(struct links *links)
     }
 }
 
+/* Is that what this process supervises? Whoever has ended meanwhile is no node either.
+ */
+static bool is_below(pid_t pid)
+{
+    struct process process = {.parent = pid};
+    while (process.parent > 1 && process.parent != getpid()) {
+        if (!process_read(process.parent, &process)) {
+            return true;
+        }
+    }
+    return process.parent == getpid();
+}
+
+/* A run does not feed itself, nor report its own end. 0: a process of a namespace that
+ * this one does not see, and so nothing that is below it. */
+static bool may_speak(int fd)
+{
+    struct ucred peer;
+    socklen_t len = sizeof peer;
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
+           !is_below(peer.pid);
+}
+
 /* A node that comes when all places are taken is the newest: the first one goes. */
 static void links_accept(struct links *links, struct links_news *news)
 {
     int fd;
     while ((fd = accept4(links->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >=
            0) {
+        if (!may_speak(fd)) {
+            close(fd);
+            continue;
+        }
         size_t slot = 0;
         while (slot < LINKS_MAX && links->link[slot].fd >= 0) {
             slot++;
@@ -121,6 +150,16 @@ void links_read(struct links *links, struct links_news *news)
             link_close(link);
         }
     }
+}
+
+bool links_any(const struct links *links)
+{
+    for (size_t i = 0; i < LINKS_MAX; i++) {
+        if (links->link[i].fd >= 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void links_tell(struct links *links, const struct buf *frame)

@@ -37,6 +37,9 @@ void links_close(struct links *links);
 /* What was said since the last call, without waiting. */
 void links_read(struct links *links, struct links_news *news);
 
+/* Is a node there? */
+bool links_any(const struct links *links);
+
 /* To all; who does not take it at once is cut off, and comes again. */
 void links_tell(struct links *links, const struct buf *frame);
 

@@ -50,6 +50,7 @@ struct exec_run {
     uint64_t granted_ms; /* and the one its supervisor has confirmed */
     uint32_t grace_ms;
     uint64_t retry_ms;
+    uint32_t again_ms; /* how long it waited for that */
     struct leash *leash;
     struct driver_spec spec; /* copies, until it was launched */
     uv_work_t work;
@@ -71,11 +72,12 @@ struct exec {
     size_t run_count;
     size_t untold_count; /* plus 1 until the folder was listed */
     bool ready;
+    uint64_t scan_at_ms; /* the folder could not be listed: again then; 0: it could */
+    uint32_t scan_wait_ms;
     struct exec_run *first_job;
     struct exec_run **last_job;
     size_t jobs_count; /* in the pool */
     size_t leashes_count;
-    uint64_t scan_ms; /* the folder could not be listed: again then; 0: it was */
     uint64_t trimmed_ms;
     bool closing;
     bool timer_closed;

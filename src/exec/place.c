@@ -96,10 +96,20 @@ static void run_name(uint64_t run, char name[32])
 
 int place_folder(const struct place *place, uint64_t run)
 {
+    static const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
     char name[32];
     run_name(run, name);
-    return openat(place->runs_fd, name,
-                  O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = openat(place->runs_fd, name, flags);
+    if (fd < 0 && errno == EACCES && /* a program of the node's own user can do that */
+        fchmodat(place->runs_fd, name, 0711, 0) == 0) {
+        fd = openat(place->runs_fd, name, flags);
+    }
+    return fd;
+}
+
+bool place_has_none(int number)
+{
+    return number == ENOENT || number == ENOTDIR || number == ELOOP;
 }
 
 char *exec_log_folder(const char *data_dir, uint64_t run)
@@ -218,11 +228,16 @@ bool place_put_away(const struct place *place, uint64_t run, struct place_kept *
         }                                                                              \
     } while (0)
 
-static void list_one(const struct place *place, uint64_t run, struct place_list *list)
+static int list_one(const struct place *place, uint64_t run, struct place_list *list,
+                    struct err *err)
 {
     int folder_fd = place_folder(place, run);
+    if (folder_fd < 0 && place_has_none(errno)) {
+        return 0;
+    }
     if (folder_fd < 0) {
-        return;
+        return err_set(err, ERR_IO, "%s/%" PRIu64 ": open: %s", place->runs, run,
+                       strerror(errno));
     }
     struct place_kept kept;
     if (measure(folder_fd, run, &kept)) {
@@ -233,6 +248,7 @@ static void list_one(const struct place *place, uint64_t run, struct place_list 
         list->open[list->open_count++] = run;
     }
     close(folder_fd);
+    return 0;
 }
 
 static int order_of_runs(const void *a, const void *b)
@@ -248,6 +264,23 @@ static int order_of_kept(const void *a, const void *b)
                          &((const struct place_kept *)b)->run);
 }
 
+/* All of them, or an error: what is left out could be alive. */
+static int list_all(const struct place *place, DIR *dir, struct place_list *list,
+                    struct err *err)
+{
+    const struct dirent *entry;
+    while (errno = 0, (entry = readdir(dir)) != NULL) {
+        uint64_t run = run_of(entry->d_name);
+        int failed = run != 0 ? list_one(place, run, list, err) : 0;
+        if (failed != 0) {
+            return failed;
+        }
+    }
+    return errno == 0
+               ? 0
+               : err_set(err, ERR_IO, "%s: list: %s", place->runs, strerror(errno));
+}
+
 int place_scan(const struct place *place, struct place_list *list, struct err *err)
 {
     *list = (struct place_list){0};
@@ -260,14 +293,11 @@ int place_scan(const struct place *place, struct place_list *list, struct err *e
         }
         return err_set(err, ERR_IO, "%s: list: %s", place->runs, strerror(number));
     }
-    const struct dirent *entry;
-    while ((entry = readdir(dir)) != NULL) {
-        uint64_t run = run_of(entry->d_name);
-        if (run != 0) {
-            list_one(place, run, list);
-        }
-    }
+    int failed = list_all(place, dir, list, err);
     closedir(dir);
+    if (failed != 0) {
+        return failed;
+    }
     if (list->open_count > 0) {
         qsort(list->open, list->open_count, sizeof *list->open, order_of_runs);
     }

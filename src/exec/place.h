@@ -102,8 +102,10 @@ void place_list_close(struct place_list *list);
 bool place_put_away(const struct place *place, uint64_t run, struct place_kept *kept);
 void place_remove(const struct place *place, uint64_t run);
 
-/* Of a run, -1 if there is none. */
+/* Of a run; -1 with errno, which says by place_has_none() whether there is none or it
+ * cannot be known. */
 int place_folder(const struct place *place, uint64_t run);
+bool place_has_none(int number);
 /* Nothing more comes into the log of a run that has ended. */
 void place_end_log(int folder_fd);
 /* To the supervisor that listens in that folder; -1 with errno. */

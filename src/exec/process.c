@@ -36,6 +36,13 @@ uint64_t process_wall_ms(void)
     return clock_ms(CLOCK_REALTIME);
 }
 
+/* After a file that could not be opened: is it this process that has no descriptor or
+ * memory for it? Then nothing is known of what it would have told. */
+static bool is_blind(void)
+{
+    return errno == EMFILE || errno == ENFILE || errno == ENOMEM;
+}
+
 /* A file of /proc, at most size - 1 bytes of it, terminated; its length or -1. */
 static ssize_t read_proc(const char *path, char *text, size_t size)
 {
@@ -95,18 +102,27 @@ bool process_read(pid_t pid, struct process *out)
     return read_proc(path, text, sizeof text) > 0 && parse_stat(text, out);
 }
 
-/* A descriptor holds the process that is meant while it is looked at. */
+/* A descriptor holds the process that is meant while it is looked at; or a negative
+ * error number. */
 static int open_pid(pid_t pid)
 {
-    return (int)syscall(SYS_pidfd_open, pid, 0);
+    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    return pidfd >= 0 ? pidfd : -errno;
 }
 
-static void kill_held(int pidfd, pid_t pid)
+static void signal_held(int pidfd, pid_t pid, int signal)
 {
     if (pidfd >= 0) {
-        syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
-    } else if (errno == ENOSYS) {
-        kill(pid, SIGKILL);
+        syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);
+    } else if (pidfd == -ENOSYS) {
+        kill(pid, signal);
+    }
+}
+
+static void close_held(int pidfd)
+{
+    if (pidfd >= 0) {
+        close(pidfd);
     }
 }
 
@@ -117,26 +133,28 @@ bool process_kill(pid_t pid, uint64_t start_ticks)
     }
     int pidfd = open_pid(pid);
     struct process process;
-    bool alive = process_read(pid, &process) && process.start_ticks == start_ticks &&
-                 process.alive;
-    if (alive) {
-        kill_held(pidfd, pid);
+    bool alive;
+    if (process_read(pid, &process)) {
+        alive = process.start_ticks == start_ticks && process.alive;
+        if (alive) {
+            signal_held(pidfd, pid, SIGKILL);
+        }
+    } else {
+        alive = is_blind();
     }
-    if (pidfd >= 0) {
-        close(pidfd);
-    }
+    close_held(pidfd);
     return alive;
 }
 
 /* --- every process ------------------------------------------------------------------
  */
 
-/* What /proc lists, in the order of its numbers. */
-static void each_process(void (*take)(void *ctx, pid_t pid), void *ctx)
+/* What /proc lists, in the order of its numbers. False: it cannot be listed. */
+static bool each_process(void (*take)(void *ctx, pid_t pid), void *ctx)
 {
     DIR *dir = opendir("/proc");
     if (dir == NULL) {
-        return;
+        return false;
     }
     const struct dirent *entry;
     while ((entry = readdir(dir)) != NULL) {
@@ -145,12 +163,14 @@ static void each_process(void (*take)(void *ctx, pid_t pid), void *ctx)
         }
     }
     closedir(dir);
+    return true;
 }
 
 /* --- descendants ---------------------------------------------------------------------
  */
 
 struct below {
+    pid_t root;
     int signal;
     size_t count;
     bool listed; /* the kernel lists children */
@@ -158,13 +178,19 @@ struct below {
 
 static void signal_children(struct below *below, pid_t parent, int depth);
 
-static void signal_one(struct below *below, pid_t pid, int depth)
+/* It was listed as a child of `parent`. One that has another parent by now has come up,
+ * to the root or to a reaper on the way, where it is listed too; or it is a stranger
+ * that was given the number of one that has just ended. */
+static void signal_one(struct below *below, pid_t parent, pid_t pid, int depth)
 {
     struct process process;
-    if (process_read(pid, &process) && process.alive) {
+    int pidfd = open_pid(pid);
+    if (process_read(pid, &process) && process.alive &&
+        (process.parent == parent || process.parent == below->root)) {
         below->count++;
-        kill(pid, below->signal);
+        signal_held(pidfd, pid, below->signal);
     }
+    close_held(pidfd);
     if (depth < PROCESS_DEPTH) {
         signal_children(below, pid, depth + 1);
     }
@@ -172,7 +198,8 @@ static void signal_one(struct below *below, pid_t pid, int depth)
 
 /* Each number as soon as it is read: a program that forks and exits, over and over, is
  * faster than any list. */
-static void signal_listed(struct below *below, const char *path, int depth)
+static void signal_listed(struct below *below, pid_t parent, const char *path,
+                          int depth)
 {
     FILE *file = fopen(path, "re");
     if (file == NULL) {
@@ -181,7 +208,7 @@ static void signal_listed(struct below *below, const char *path, int depth)
     below->listed = true;
     int pid = 0;
     while (fscanf(file, "%d", &pid) == 1) {
-        signal_one(below, (pid_t)pid, depth);
+        signal_one(below, parent, (pid_t)pid, depth);
     }
     fclose(file);
 }
@@ -199,7 +226,7 @@ static void signal_children(struct below *below, pid_t parent, int depth)
         if (isdigit((unsigned char)entry->d_name[0])) {
             snprintf(path, sizeof path, "/proc/%d/task/%.20s/children", (int)parent,
                      entry->d_name);
-            signal_listed(below, path, depth);
+            signal_listed(below, parent, path, depth);
         }
     }
     closedir(dir);
@@ -256,7 +283,7 @@ static void signal_family(struct below *below, pid_t root)
 
 size_t process_signal_below(pid_t root, int signal)
 {
-    struct below below = {.signal = signal};
+    struct below below = {.root = root, .signal = signal};
     signal_children(&below, root, 0);
     if (!below.listed) {
         signal_family(&below, root);
@@ -276,15 +303,17 @@ struct marked {
     uint64_t limit;
     char variable[64];
     size_t count;
+    bool blind; /* something could not be looked at */
 };
 
 /* "Max realtime timeout     9346828825867121486  9346828825867121486  us" */
-static bool has_limit(pid_t pid, uint64_t limit)
+static bool has_limit(struct marked *marked, pid_t pid)
 {
     char path[64];
     char text[4096];
     snprintf(path, sizeof path, "/proc/%d/limits", (int)pid);
     if (read_proc(path, text, sizeof text) <= 0) {
+        marked->blind = marked->blind || is_blind();
         return false;
     }
     const char *line = strstr(text, "Max realtime timeout");
@@ -293,7 +322,7 @@ static bool has_limit(pid_t pid, uint64_t limit)
     return line != NULL &&
            sscanf(line, "Max realtime timeout %" SCNu64 " %" SCNu64, &soft, &hard) ==
                2 &&
-           hard == limit;
+           hard == marked->limit;
 }
 
 static bool has_variable(pid_t pid, const char *variable)
@@ -305,9 +334,9 @@ static bool has_variable(pid_t pid, const char *variable)
     return len > 0 && memmem(text, (size_t)len, variable, strlen(variable)) != NULL;
 }
 
-static bool carries_mark(const struct marked *marked, pid_t pid)
+static bool carries_mark(struct marked *marked, pid_t pid)
 {
-    return has_limit(pid, marked->limit) || has_variable(pid, marked->variable);
+    return has_limit(marked, pid) || has_variable(pid, marked->variable);
 }
 
 static void kill_if_marked(void *ctx, pid_t pid)
@@ -317,16 +346,12 @@ static void kill_if_marked(void *ctx, pid_t pid)
         return;
     }
     int pidfd = open_pid(pid);
-    int number = errno;
     struct process process;
     if (process_read(pid, &process) && process.alive && carries_mark(marked, pid)) {
-        errno = number;
-        kill_held(pidfd, pid);
+        signal_held(pidfd, pid, SIGKILL);
         marked->count++;
     }
-    if (pidfd >= 0) {
-        close(pidfd);
-    }
+    close_held(pidfd);
 }
 
 size_t process_kill_marked(uint64_t mark)
@@ -334,6 +359,6 @@ size_t process_kill_marked(uint64_t mark)
     struct marked marked = {.limit = process_mark_limit(mark)};
     snprintf(marked.variable, sizeof marked.variable,
              PROCESS_MARK_VARIABLE "=%016" PRIx64, mark);
-    each_process(kill_if_marked, &marked);
-    return marked.count;
+    bool listed = each_process(kill_if_marked, &marked);
+    return listed && !marked.blind ? marked.count : marked.count + 1;
 }

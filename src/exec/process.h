@@ -32,7 +32,8 @@ uint64_t process_pid_namespace(void);             /* its inode, 0 if not known *
 
 /* False: there is none of that id. */
 bool process_read(pid_t pid, struct process *out);
-/* SIGKILL to that very process; true if it was there and alive. */
+/* SIGKILL to that very process; true if it was there and alive, or if that cannot be
+ * known (no descriptor, no memory). */
 bool process_kill(pid_t pid, uint64_t start_ticks);
 
 uint64_t process_mark_limit(uint64_t mark); /* what RLIMIT_RTTIME becomes */
@@ -41,8 +42,8 @@ uint64_t process_mark_limit(uint64_t mark); /* what RLIMIT_RTTIME becomes */
 /* A signal to each process below `root` (not itself) that lives; how many these were.
  */
 size_t process_signal_below(pid_t root, int signal);
-/* SIGKILL to each process that carries the mark; how many of them live. 0 twice in a
- * row: none is left. */
+/* SIGKILL to each process that carries the mark; how many of them live, one more if not
+ * all could be looked at. 0 twice in a row: none is left. */
 size_t process_kill_marked(uint64_t mark);
 
 #endif

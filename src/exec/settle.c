@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "exec/container.h"
@@ -28,7 +29,7 @@
 #define SETTLE_PAUSE_US 5000
 #define SETTLE_GRACE_MS 5000 /* of an order that is just being removed */
 
-/* False: somebody else has just made one. */
+/* False: somebody else has just made one, or it cannot be made. */
 static bool forbid(int folder_fd)
 {
     struct buf data;
@@ -36,6 +37,14 @@ static bool forbid(int folder_fd)
     files_put_record(&data, &(struct files_record){.containment = EXEC_CONTAIN_WALK});
     int failed = files_link(folder_fd, FILES_RECORD, &data, NULL);
     buf_close(&data);
+    if (failed == ERR_FULL) { /* an empty one says the same, and needs no room */
+        int fd = openat(folder_fd, FILES_RECORD,
+                        O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd >= 0) {
+            close(fd);
+            failed = 0;
+        }
+    }
     return failed == 0;
 }
 
@@ -95,57 +104,114 @@ static enum place_finding bury(int folder_fd, uint64_t mark)
             return PLACE_AGAIN;
         }
         record = (struct files_record){.containment = EXEC_CONTAIN_WALK};
+    } else if (failed == ERR_UNAVAILABLE) {
+        return PLACE_AGAIN;
     } else if (failed != 0) { /* damaged: what carries the mark can still be found */
         record = (struct files_record){.containment = EXEC_CONTAIN_WALK};
     }
     return kill_all(&record, mark) ? PLACE_DEAD : PLACE_AGAIN;
 }
 
-static uint32_t read_grace(int folder_fd)
+/* What is needed of an order, if it is still there. */
+static void read_order(int folder_fd, uint32_t *grace_ms, uint64_t *mark)
 {
     struct files_order order;
     struct buf data;
-    uint32_t grace_ms = SETTLE_GRACE_MS;
     if (files_read(folder_fd, FILES_ORDER, &data, NULL) == 0 &&
         files_get_order(&data, &order, NULL) == 0) {
-        grace_ms = order.grace_ms;
+        *grace_ms = order.grace_ms;
+        *mark = order.mark;
         files_order_close(&order);
     }
     buf_close(&data);
-    return grace_ms;
+}
+
+/* Whoever listens is the supervisor that made the record, as far as both are known: a
+ * program of the node's own user can put a socket of its own there. Numbers of another
+ * namespace cannot be compared. */
+static bool is_recorded(int folder_fd, int fd)
+{
+    struct ucred peer;
+    socklen_t len = sizeof peer;
+    struct files_record record;
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0 || peer.pid == 0 ||
+           files_read_record(folder_fd, &record, NULL) != 0 ||
+           (uint64_t)peer.pid == record.pid;
+}
+
+/* PLACE_ALIVE: there is one, and its mark; PLACE_NOTHING, PLACE_AGAIN. One that is
+ * damaged was cut short by a crash, before anything was started, or later by somebody:
+ * the order has the mark too. */
+static enum place_finding read_claim(const struct place *place, int folder_fd,
+                                     struct files_claim *claim, uint32_t *grace_ms)
+{
+    int failed = files_read_claim(folder_fd, claim, NULL);
+    if (failed == ERR_NOT_FOUND) {
+        return PLACE_NOTHING;
+    }
+    if (failed == ERR_UNAVAILABLE) {
+        return PLACE_AGAIN;
+    }
+    uint64_t mark = 0;
+    *grace_ms = SETTLE_GRACE_MS;
+    read_order(folder_fd, grace_ms, &mark);
+    if (failed != 0) {
+        *claim = (struct files_claim){.mark = mark};
+        memcpy(claim->boot, place->boot, sizeof claim->boot);
+        claim->pid_namespace = place->pid_namespace;
+    }
+    return PLACE_ALIVE;
+}
+
+/* PLACE_DEAD: no supervisor is there, or not the run's. */
+static enum place_finding connect_to(int folder_fd, bool same_namespace, int *out)
+{
+    int fd = place_connect(folder_fd);
+    if (fd < 0) {
+        return errno == ECONNREFUSED || errno == ENOENT ? PLACE_DEAD : PLACE_AGAIN;
+    }
+    if (same_namespace && !is_recorded(folder_fd, fd)) {
+        close(fd);
+        return PLACE_DEAD;
+    }
+    *out = fd;
+    return PLACE_ALIVE;
 }
 
 static enum place_finding look(const struct place *place, int folder_fd, bool force,
                                struct place_settled *out)
 {
     struct files_claim claim;
-    int failed = files_read_claim(folder_fd, &claim, NULL);
-    if (failed == ERR_NOT_FOUND) {
-        return PLACE_NOTHING;
-    }
-    if (failed != 0) { /* cut short by a crash, before anything was started */
-        claim = (struct files_claim){0};
-        memcpy(claim.boot, place->boot, sizeof claim.boot);
-        claim.pid_namespace = place->pid_namespace;
+    enum place_finding finding = read_claim(place, folder_fd, &claim, &out->grace_ms);
+    if (finding != PLACE_ALIVE) {
+        return finding;
     }
     if (strcmp(claim.boot, place->boot) != 0) {
         return PLACE_DEAD;
     }
-    if (!force) {
-        out->fd = place_connect(folder_fd);
-        if (out->fd >= 0) {
-            out->grace_ms = read_grace(folder_fd);
-            return PLACE_ALIVE;
-        }
-        if (errno != ECONNREFUSED && errno != ENOENT) {
-            return PLACE_AGAIN;
-        }
+    bool same_namespace = claim.pid_namespace == place->pid_namespace;
+    finding = force ? PLACE_DEAD : connect_to(folder_fd, same_namespace, &out->fd);
+    if (finding != PLACE_DEAD) {
+        return finding;
     }
-    if (claim.pid_namespace != place->pid_namespace) {
+    if (!same_namespace) {
         remove_cgroup(folder_fd);
         return PLACE_DEAD;
     }
     return bury(folder_fd, claim.mark);
+}
+
+/* PLACE_DEAD: there is no result, or none that can be used. */
+static enum place_finding by_result(int folder_fd, struct place_settled *out)
+{
+    switch (files_read_result(folder_fd, &out->result, NULL)) {
+    case 0:
+        return PLACE_ENDED;
+    case ERR_UNAVAILABLE:
+        return PLACE_AGAIN;
+    default:
+        return PLACE_DEAD;
+    }
 }
 
 void place_settle(const struct place *place, uint64_t run, bool force,
@@ -154,17 +220,17 @@ void place_settle(const struct place *place, uint64_t run, bool force,
     *out = (struct place_settled){.finding = PLACE_NOTHING, .fd = -1};
     int folder_fd = place_folder(place, run);
     if (folder_fd < 0) {
+        out->finding = place_has_none(errno) ? PLACE_NOTHING : PLACE_AGAIN;
         return;
     }
-    if (files_read_result(folder_fd, &out->result, NULL) == 0) {
-        out->finding = PLACE_ENDED;
-    } else {
+    out->finding = by_result(folder_fd, out);
+    if (out->finding == PLACE_DEAD) {
         out->finding = look(place, folder_fd, force, out);
     }
     if (out->finding == PLACE_DEAD) {
-        if (files_read_result(folder_fd, &out->result, NULL) == 0) {
-            out->finding = PLACE_ENDED;
-        }
+        out->finding = by_result(folder_fd, out);
+    }
+    if (out->finding == PLACE_DEAD) {
         place_end_log(folder_fd);
     }
     close(folder_fd);

@@ -112,6 +112,14 @@ static void note(struct supervisor *supervisor, const char *text)
     mem_free(line);
 }
 
+/* Somebody has removed the folder: no node that is started anew will ever know of this
+ * run, nor come for its result. */
+static bool folder_is_gone(const struct supervisor *supervisor)
+{
+    struct stat status;
+    return fstat(supervisor->folder_fd, &status) == 0 && status.st_nlink == 0;
+}
+
 /* --- the end
  * ---------------------------------------------------------------------------- */
 
@@ -153,6 +161,9 @@ static void end_by_reason(struct supervisor *supervisor, const char *how)
     case REASON_SIGNAL:
         why = "its supervisor was told to end by a signal";
         break;
+    case REASON_FOLDER:
+        why = "its folder was removed";
+        break;
     }
     char *text = mem_printf("%s%s%s", why, how[0] != '\0' ? "; " : "", how);
     end_with(supervisor, outcome, text);
@@ -173,13 +184,6 @@ static void end_well(struct supervisor *supervisor)
     buf_put_u8(&plan, 0);
     end_with(supervisor, DRIVER_SUCCESS, (const char *)plan.data);
     buf_close(&plan);
-}
-
-/* Somebody has emptied the node's folder: nobody will ever come for the result. */
-static bool folder_is_gone(const struct supervisor *supervisor)
-{
-    struct stat status;
-    return fstat(supervisor->folder_fd, &status) == 0 && status.st_nlink == 0;
 }
 
 static void write_result(struct supervisor *supervisor, uint64_t now_ms)
@@ -260,6 +264,8 @@ static void try_over(struct supervisor *supervisor, uint64_t now_ms)
     struct tries_ending *ending = &supervisor->ending;
     ending->never_began = supervisor->begin_err.code != ERR_NONE;
     ending->why = supervisor->begin_err.text;
+    ending->out_of_memory =
+        container_starved(&supervisor->container) > supervisor->starved;
     supervisor->result.exit_code = ending->exit_code;
     supervisor->result.signal = ending->signal;
 
@@ -281,6 +287,7 @@ static void start_try(struct supervisor *supervisor)
     struct err err;
     words_clear(&supervisor->words);
     supervisor->ending = (struct tries_ending){0};
+    supervisor->starved = container_starved(&supervisor->container);
     supervisor->begin_err.code = ERR_NONE;
     move_to(supervisor, SUPERVISOR_RUNNING);
     if (program_start(&supervisor->program, &supervisor->order, &supervisor->container,
@@ -378,6 +385,9 @@ static void look_at_clock(struct supervisor *supervisor, uint64_t now_ms)
     }
     if (now_ms >= supervisor->limit_at_ms) {
         stop(supervisor, REASON_TIME_LIMIT, supervisor->limit_at_ms);
+    }
+    if (folder_is_gone(supervisor)) { /* a node that is there gives it the grace */
+        stop(supervisor, REASON_FOLDER, links_any(&supervisor->links) ? now_ms : 0);
     }
 }
 

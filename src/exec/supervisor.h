@@ -32,6 +32,7 @@ enum supervisor_reason {
     REASON_TIME_LIMIT,
     REASON_CANCEL,
     REASON_SIGNAL, /* somebody told the supervisor to end */
+    REASON_FOLDER, /* nobody will find this run again */
 };
 
 struct supervisor {
@@ -52,6 +53,7 @@ struct supervisor {
                              otherwise */
     struct err begin_err; /* why it was not executed; code 0: it was, or is not known */
     struct tries_ending ending;
+    uint64_t starved; /* killed for their memory before this try */
     struct tries tries;
     enum supervisor_state state;
     enum supervisor_reason reason;

@@ -46,6 +46,9 @@ void tries_describe(const struct tries_ending *ending, const struct words *words
     } else {
         buf_printf(&out, "exit code %u", ending->exit_code);
     }
+    if (ending->out_of_memory) {
+        buf_put_literal(&out, ", its memory limit was reached");
+    }
     if (words->total > 0 && !ending->never_began) {
         buf_put_literal(&out, ": ");
         size_t before = out.len;

@@ -28,6 +28,7 @@ struct tries_ending {
     uint32_t signal;
     bool never_began; /* `why` says why it could not be executed */
     const char *why;
+    bool out_of_memory; /* a process of it was killed for the limit of its cgroup */
 };
 
 void tries_ending_of(int wait_status, struct tries_ending *ending);

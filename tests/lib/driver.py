@@ -27,15 +27,16 @@ def module(folder, apply=None, plan=None):
 
 class Driver:
     """One start of the driver on a data folder; `options` are those of the program, `before`
-    what it is started by."""
+    what it is started by, `errors` a file for what it logs."""
 
-    def __init__(self, data, before=(), **options):
+    def __init__(self, data, before=(), errors=None, **options):
         self.data = pathlib.Path(data)
         self.data.mkdir(parents=True, exist_ok=True)
         words = [w for key, value in options.items()
                  for w in ("--" + key.replace("_", "-"), str(value))]
         self.process = subprocess.Popen([*before, PROGRAM, "--data", self.data, *words],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=errors and open(errors, "wb"))
         self.lines = queue.Queue()
         self.seen = []
         self.reader = threading.Thread(target=self.read, daemon=True)

@@ -146,6 +146,7 @@ static void start_key(struct tool *tool, struct driver_spec *spec, const char *k
         {"uid", NULL, &spec->uid, NULL},
         {"gid", NULL, &spec->gid, NULL},
         {"memory", NULL, NULL, &spec->limits.memory_bytes},
+        {"cpu_percent", NULL, &spec->limits.cpu_percent, NULL},
         {"cpu_seconds", NULL, &spec->limits.cpu_seconds, NULL},
         {"files", NULL, &spec->limits.files_count, NULL},
         {"processes", NULL, &spec->limits.processes_count, NULL},

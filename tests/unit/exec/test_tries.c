@@ -115,6 +115,8 @@ static void how_it_ended_in_words(void **state)
     describe((struct tries_ending){.exit_code = 3}, "\n\n", "exit code 3");
     describe((struct tries_ending){.signal = SIGSEGV}, "here\nthere",
              "ended by signal 11 (SIGSEGV): here\nthere");
+    describe((struct tries_ending){.signal = SIGKILL, .out_of_memory = true}, "big",
+             "ended by signal 9 (SIGKILL), its memory limit was reached: big");
     describe((struct tries_ending){.never_began = true, .why = "not there"}, "",
              "not there");
 }
