@@ -43,6 +43,7 @@ static void look_work(uv_work_t *request)
 {
     struct exec_run *run = request->data;
     const struct place *place = &run->exec->place;
+    run->settled.mark = run->mark;
     place_settle(place, run->run, run->force, &run->settled);
     if (run->settled.finding == PLACE_NOTHING && run->untold) {
         place_remove(place, run->run);
@@ -63,6 +64,7 @@ static void look_work(uv_work_t *request)
 static void launched(struct exec_run *run)
 {
     struct place_launched *launched = &run->launched;
+    run->mark = launched->mark;
     run->sent_ms = run->spec.deadline_ms;
     run->granted_ms = run->spec.deadline_ms;
     free_spec(&run->spec);
@@ -81,6 +83,7 @@ static void launched(struct exec_run *run)
 static void looked(struct exec_run *run)
 {
     struct place_settled *settled = &run->settled;
+    run->mark = settled->mark;
     switch (settled->finding) {
     case PLACE_NOTHING:
         if (run->untold) {

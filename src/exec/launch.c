@@ -309,12 +309,12 @@ static bool begin(const struct place *place, int folder_fd,
 
 static void launch_claimed(const struct place *place, int folder_fd,
                            const struct driver_spec *spec, bool cancelled,
-                           uint64_t mark, struct place_launched *out)
+                           struct place_launched *out)
 {
     struct err err;
     if (cancelled) {
         end_now(out, DRIVER_CANCELLED, "cancelled before it began");
-    } else if (prepare(place, folder_fd, spec, mark, &err) != 0) {
+    } else if (prepare(place, folder_fd, spec, out->mark, &err) != 0) {
         end_now(out, DRIVER_FAILED, err.text);
     } else if (process_boot_ms() >= spec->deadline_ms) {
         end_now(out, DRIVER_LOST, "the lease ran out before it began");
@@ -330,19 +330,18 @@ void place_launch(const struct place *place, const struct driver_spec *spec,
 {
     *out = (struct place_launched){.fd = -1};
     struct err err;
-    uint64_t mark = 0;
     int folder_fd = make_run_folder(place, spec->run, &err);
     if (folder_fd < 0) {
         end_now(out, DRIVER_FAILED, err.text);
         return;
     }
-    int failed = claim(place, folder_fd, spec->run, &mark, &err);
+    int failed = claim(place, folder_fd, spec->run, &out->mark, &err);
     if (failed == ERR_EXISTS) {
         claimed_before(folder_fd, out);
     } else if (failed != 0) {
         end_now(out, DRIVER_FAILED, err.text);
     } else {
-        launch_claimed(place, folder_fd, spec, cancelled, mark, out);
+        launch_claimed(place, folder_fd, spec, cancelled, out);
     }
     close(folder_fd);
 }

@@ -49,6 +49,7 @@ struct exec_run {
     uint64_t sent_ms;    /* the one that was last sent, */
     uint64_t granted_ms; /* and the one its supervisor has confirmed */
     uint32_t grace_ms;
+    uint64_t mark; /* of its claim, as soon as that was read */
     uint64_t retry_ms;
     uint32_t again_ms; /* how long it waited for that */
     struct leash *leash;

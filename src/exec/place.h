@@ -37,6 +37,7 @@ void place_close(struct place *place);
 
 struct place_launched {
     int fd;         /* connected to its supervisor; -1: none is */
+    uint64_t mark;  /* of its claim; 0: it has none of this start */
     bool unsettled; /* it may be alive: place_settle() by force; result.text has why;
                      * else, without `fd`, it has ended as `result` says */
     struct driver_result result;
@@ -66,12 +67,14 @@ enum place_finding {
 struct place_settled {
     enum place_finding finding;
     int fd;
+    uint64_t mark;     /* in: as far as it is known, or 0; out: of its claim */
     uint32_t grace_ms; /* of one that is alive */
     struct driver_result result;
 };
 
-/* What became of a run. With `force`, or if no supervisor answers, what is left of it
- * is killed first, and no supervisor of it can begin any more. */
+/* What became of a run, of which `out->mark` is read and the rest set. With `force`, or
+ * if no supervisor answers, what is left of it is killed first, and no supervisor of it
+ * can begin any more. */
 void place_settle(const struct place *place, uint64_t run, bool force,
                   struct place_settled *out);
 

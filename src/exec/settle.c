@@ -84,6 +84,13 @@ static bool kill_all(const struct files_record *record, uint64_t mark)
     return true;
 }
 
+/* Its folder was removed; its supervisor sees that too, and ends when its program has.
+ */
+static bool kill_marked(uint64_t mark)
+{
+    return kill_all(&(struct files_record){.containment = EXEC_CONTAIN_WALK}, mark);
+}
+
 /* What a namespace that ended left: empty, or it stays. */
 static void remove_cgroup(int folder_fd)
 {
@@ -186,6 +193,7 @@ static enum place_finding look(const struct place *place, int folder_fd, bool fo
     if (finding != PLACE_ALIVE) {
         return finding;
     }
+    out->mark = claim.mark;
     if (strcmp(claim.boot, place->boot) != 0) {
         return PLACE_DEAD;
     }
@@ -217,10 +225,11 @@ static enum place_finding by_result(int folder_fd, struct place_settled *out)
 void place_settle(const struct place *place, uint64_t run, bool force,
                   struct place_settled *out)
 {
-    *out = (struct place_settled){.finding = PLACE_NOTHING, .fd = -1};
+    *out = (struct place_settled){.fd = -1, .mark = out->mark};
     int folder_fd = place_folder(place, run);
     if (folder_fd < 0) {
-        out->finding = place_has_none(errno) ? PLACE_NOTHING : PLACE_AGAIN;
+        bool none = place_has_none(errno) && (out->mark == 0 || kill_marked(out->mark));
+        out->finding = none ? PLACE_NOTHING : PLACE_AGAIN;
         return;
     }
     out->finding = by_result(folder_fd, out);
