@@ -254,7 +254,7 @@ static int apply_run_lost(struct registry *registry, const struct change *change
 static int apply_task_due(struct registry *registry, const struct change *change,
                           const struct command *command)
 {
-    (void)change; /* bookkeeping: no event, as the next */
+    (void)change; /* bookkeeping: no event */
     struct due_order order = {
         .task = command->task_due.task.data,
         .task_len = command->task_due.task.len,
@@ -269,7 +269,6 @@ static int apply_task_due(struct registry *registry, const struct change *change
 static int apply_task_fire(struct registry *registry, const struct change *change,
                            const struct command *command)
 {
-    (void)change;
     struct fire_order order = {
         .task = command->task_fire.task.data,
         .task_len = command->task_fire.task.len,
@@ -277,6 +276,7 @@ static int apply_task_fire(struct registry *registry, const struct change *chang
         .expected_ms = command->task_fire.expected_ms,
         .next_ms = command->task_fire.next_ms,
         .due = command->task_fire.due,
+        .wall_ms = change->wall_ms,
     };
     return registry_task_fire(registry, &order);
 }

@@ -293,6 +293,7 @@ static bool encode_fire(struct snapshot_encoder *encoder, struct buf *out)
     size_t start = record_begin(out, RECORD_FIRE);
     buf_put_u64(out, fire->task);
     buf_put_u64(out, fire->at_ms);
+    buf_put_u64(out, fire->until_ms);
     record_end(out, start);
     return true;
 }
@@ -682,6 +683,7 @@ static const char *decode_fire(struct snapshot_decoder *decoder, struct cursor *
 {
     struct moment fire = {.task = cursor_u64(cursor)};
     fire.at_ms = cursor_u64(cursor);
+    fire.until_ms = cursor_u64(cursor);
     if (!cursor_done(cursor) || decoder->level < REGISTRY_RUN_LEVEL ||
         fire.task <= decoder->order || fire.at_ms == 0 ||
         !registry_restore_fire(decoder->registry, &fire)) {

@@ -16,10 +16,17 @@
  * TURN_READS, as proposals are of TURN_FIRES, and the next turn waits until those are
  * decided, so that no row is proposed for twice.
  *
- * The wall clock may jump. Backwards: a row's time is then further away, and what has
- * fired does not fire again. Forwards: what was passed over by no more than LATE_MS (a
+ * The wall clock may jump. Forwards: what was passed over by no more than LATE_MS (a
  * failover takes less) fires, once, whatever the number of ticks; what is older was
  * missed, and by the setting catch_up is skipped or fires once.
+ *
+ * Backwards, or another node leads whose clock is behind: a row tells by what wall
+ * clock it was computed. By no more than BACK_MS: the row stands, and what has fired
+ * does not fire again. By more it is as with cron(8) of Debian: a task of every hour,
+ * or more often, is computed anew from the time as it is, for it would stand still; one
+ * that fires less often does not repeat what it has done, and its row stands; but by
+ * CORRECTION_MS or more the clock was wrong before, and all are computed anew. A leader
+ * looks at all rows when it begins and when its clock was set back.
  *
  * Jitter: with schedule_jitter_ms a row's time is the tick and an offset of the task's
  * own, by its name, less than what lies between two of its ticks. So the tick that
@@ -35,15 +42,18 @@
 #include "text/cron.h"
 #include "text/zone_file.h"
 
-#define TURN_FIRES  64    /* proposals of a turn: each reads a cron line, some 10 µs */
-#define TURN_READS  512   /* tasks, or events, that it looks at; of long texts fewer: */
-#define READ_BYTES  2048  /* so much of a text counts as one more */
-#define LATE_MS     30000 /* a tick that is seen later was missed */
-#define LOOK_MS     1000  /* at least so often: the wall clock may have jumped */
-#define PATIENCE_MS 100   /* until a full queue is tried again */
-#define SECOND_MS   1000
-#define NEVER_MS    UINT64_MAX /* next fire of a line that has none: a row like others */
-#define UNKNOWN_MS  0          /* likewise if it cannot be told: no row */
+#define TURN_FIRES    64  /* proposals of a turn: each reads a cron line, some 10 µs */
+#define TURN_READS    512 /* tasks, or events, that it looks at; of long texts fewer: */
+#define READ_BYTES    2048    /* so much of a text counts as one more */
+#define LATE_MS       30000   /* a tick that is seen later was missed */
+#define LOOK_MS       1000    /* at least so often: the wall clock may have jumped */
+#define BACK_MS       60000   /* clocks of nodes agree so far */
+#define OFTEN_MS      3600000 /* from tick to tick */
+#define CORRECTION_MS (3 * OFTEN_MS)
+#define PATIENCE_MS   100 /* until a full queue is tried again */
+#define SECOND_MS     1000
+#define NEVER_MS      UINT64_MAX /* next fire of a line that has none: a row like others */
+#define UNKNOWN_MS    0          /* likewise if it cannot be told: no row */
 
 /* A time zone that was read in this leadership. */
 struct zone_kept {
@@ -57,6 +67,7 @@ struct schedule {
     struct zone_kept *zones;
     uint64_t walk_from; /* the walk goes on with tasks created then or later */
     bool walked;
+    uint64_t high_ms; /* the wall clock at its highest, since the last walk began */
     uint64_t seen;    /* events up to this one were looked at */
     size_t waiting;   /* proposals without an outcome */
     size_t reads;     /* of this turn */
@@ -264,15 +275,32 @@ static uint64_t schedule_fires(struct schedule *schedule, uint64_t wall_ms)
     return NEVER_MS;
 }
 
-/* Give the task its first row, if it is to have one and has none. */
+/* The row was computed by a clock that was ahead: by so much that it counts no more? */
+static bool schedule_is_corrected(const struct timetable *table,
+                                  const struct moment *row, uint64_t wall_ms)
+{
+    return row->until_ms >= wall_ms + CORRECTION_MS ||
+           timetable_next(table, row->at_ms) - row->at_ms <= OFTEN_MS;
+}
+
+/* Give the task its first row, if it is to have one and has none, or another one if
+ * the clock was set back. */
 static void schedule_consider(struct schedule *schedule, const struct task *task,
                               uint64_t wall_ms)
 {
     struct timetable table;
-    if (task->enabled && !task->deleting &&
-        registry_task_next_fire(control_registry(schedule->control), task) == 0 &&
-        timetable_load(schedule, task, &table)) {
-        schedule_propose(schedule, task, 0, timetable_next(&table, wall_ms), false);
+    const struct moment *row =
+        registry_task_fire_row(control_registry(schedule->control), task);
+    if (!task->enabled || task->deleting ||
+        (row != NULL && row->until_ms <= wall_ms + BACK_MS) ||
+        !timetable_load(schedule, task, &table)) {
+        return;
+    }
+    uint64_t next_ms = timetable_next(&table, wall_ms);
+    if (row == NULL) {
+        schedule_propose(schedule, task, 0, next_ms, false);
+    } else if (next_ms != row->at_ms && schedule_is_corrected(&table, row, wall_ms)) {
+        schedule_propose(schedule, task, row->at_ms, next_ms, false);
     }
 }
 
@@ -337,6 +365,19 @@ static void schedule_events(struct schedule *schedule, uint64_t wall_ms)
     }
 }
 
+static void schedule_watch_clock(struct schedule *schedule, uint64_t wall_ms)
+{
+    if (wall_ms + BACK_MS < schedule->high_ms) {
+        log_warn("the wall clock was set back by %" PRIu64
+                 " s: the next times of schedules are looked at anew",
+                 (schedule->high_ms - wall_ms) / SECOND_MS);
+        schedule->high_ms = wall_ms;
+        schedule_walk_anew(schedule);
+    } else if (wall_ms > schedule->high_ms) {
+        schedule->high_ms = wall_ms;
+    }
+}
+
 static bool schedule_is_behind(const struct schedule *schedule)
 {
     return !schedule->walked ||
@@ -353,6 +394,7 @@ static uint64_t schedule_look(void *state, uint64_t now_ms)
     schedule->reads = 0;
     schedule->full = false;
     uint64_t wall_ms = clock_wall_ms(control_clock(schedule->control));
+    schedule_watch_clock(schedule, wall_ms);
     uint64_t next_ms = schedule_fires(schedule, wall_ms);
     schedule_events(schedule, wall_ms);
     schedule_walk(schedule, wall_ms);

@@ -18,7 +18,8 @@
 struct moment {
     uint64_t task;     /* sequence of its task's creation */
     uint64_t at_ms;    /* when */
-    uint64_t until_ms; /* of a due mark: it is not put off beyond that; else 0 */
+    uint64_t until_ms; /* of a due mark: it is not put off beyond that; of a next fire:
+                          what the wall clock was when it was computed */
     uint32_t cause;    /* of a due mark: enum run_cause; else 0 */
 };
 

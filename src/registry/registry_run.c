@@ -156,6 +156,12 @@ uint64_t registry_task_next_fire(const struct registry *registry,
     return fire != NULL ? fire->at_ms : 0;
 }
 
+const struct moment *registry_task_fire_row(const struct registry *registry,
+                                            const struct task *task)
+{
+    return moment_table_find(&registry->fires, task->created);
+}
+
 void registry_due_seek(const struct registry *registry, struct map_cursor *cursor)
 {
     moment_table_seek(&registry->due, cursor);
@@ -292,7 +298,11 @@ int registry_task_fire(struct registry *registry, const struct fire_order *order
         return refused;
     }
     if (order->next_ms != 0) {
-        struct moment fire = {.task = task->created, .at_ms = order->next_ms};
+        struct moment fire = {
+            .task = task->created,
+            .at_ms = order->next_ms,
+            .until_ms = order->wall_ms,
+        };
         moment_table_put(&registry->fires, &fire);
     } else {
         moment_table_delete(&registry->fires, task->created);

@@ -78,6 +78,9 @@ const struct moment *registry_task_due_mark(const struct registry *registry,
  * is changed has none. */
 uint64_t registry_task_next_fire(const struct registry *registry,
                                  const struct task *task);
+/* The same with all that is known of it; NULL: none is. */
+const struct moment *registry_task_fire_row(const struct registry *registry,
+                                            const struct task *task);
 /* Due marks in order of their time on the replicated clock, next fires in order of
  * theirs. Each names its task by its creation: registry_task_of(). */
 void registry_due_seek(const struct registry *registry, struct map_cursor *cursor);
@@ -212,6 +215,7 @@ struct fire_order {
     uint64_t expected_ms;
     uint64_t next_ms;
     bool due;
+    uint64_t wall_ms; /* of the leader that proposes it; kept with `next_ms` */
 };
 int registry_task_fire(struct registry *registry, const struct fire_order *order);
 

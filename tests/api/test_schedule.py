@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tasks that run by their schedules, on one real process. A second task is the clock of what
 must not happen: while it ran twice, the other did not."""
+import glob
+
 import pytest
 
 from api.conftest import settle
@@ -91,6 +93,34 @@ def test_ticks_that_come_during_a_run_are_skipped(ticking, tmp_path):
     wait_until("it has ended", lambda: ended(ticking, "t"))
     clock_goes_on(ticking)
     assert len(ended(ticking, "t")) == 1
+
+
+@pytest.fixture
+def clock(tmp_path):
+    """A node whose wall clock, and no other, is as a file says."""
+    library = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
+    if not library:
+        pytest.skip("libfaketime is not installed")
+    wall = tmp_path / "wall"
+    wall.write_text("+0")
+    node = Node(tmp_path / "n1", "n1")
+    node.prefix = ["env", f"LD_PRELOAD={library[0]}", f"FAKETIME_TIMESTAMP_FILE={wall}",
+                   "FAKETIME_CACHE_DURATION=1", "FAKETIME_DONT_FAKE_MONOTONIC=1",
+                   "DONT_FAKE_MONOTONIC=1"]
+    node.wall = wall
+    node.good = module(tmp_path / "good", 'echo "$MUSTER_FENCE"')
+    settle(node.start())
+    yield node
+    node.end()
+
+
+def test_a_wall_clock_that_is_set_back_stops_no_schedule(clock):
+    put(clock, "clock", clock.good)
+    clock_goes_on(clock)
+    for step in ("-2h", "+3d", "-1d"):
+        clock.wall.write_text(step)
+        clock_goes_on(clock)
+    assert "the wall clock was set back by" in clock.log()
 
 
 def test_it_goes_on_after_a_restart(ticking):

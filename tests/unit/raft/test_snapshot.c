@@ -214,6 +214,7 @@ static void put_fire(uint64_t task, uint64_t at_ms)
     begin(9);
     buf_put_u64(&bytes, task);
     buf_put_u64(&bytes, at_ms);
+    buf_put_u64(&bytes, 7);
     end();
 }
 

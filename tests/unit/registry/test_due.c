@@ -251,7 +251,7 @@ static void another_text_is_another_schedule(void **state)
     assert_int_equal(registry_task_delete(registry, &somebody, "t", 1), 0);
     assert_int_equal(task_make(registry, CRON("@daily")), 0);
     assert_int_equal(registry_task_next_fire(registry, the_task(registry)), 0);
-    struct fire_order late = {"t", 1, created, 0, 10, true};
+    struct fire_order late = {"t", 1, created, 0, 10, true, 5};
     assert_int_equal(registry_task_fire(registry, &late), ERR_PRECONDITION);
     done(registry);
 }
