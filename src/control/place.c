@@ -48,14 +48,17 @@ static int place_nobody(const struct place_candidate *candidates, size_t count,
 {
     char why[ERR_TEXT_MAX - 64] = "";
     size_t len = 0;
+    if (count == 0) { /* the first entries of a cluster: it is soon another one */
+        return err_set(err, ERR_UNAVAILABLE,
+                       "no node can carry out a run: no member is known yet");
+    }
     for (size_t i = 0; i < count && len < sizeof why; i++) {
         int written =
             snprintf(why + len, sizeof why - len, "%s%s %s", i > 0 ? ", " : "",
                      candidates[i].name, place_refusal(&candidates[i]));
         len += written > 0 ? (size_t)written : 0;
     }
-    return err_set(err, ERR_CONFLICT, "no node can carry out a run: %s",
-                   count > 0 ? why : "there is no member");
+    return err_set(err, ERR_CONFLICT, "no node can carry out a run: %s", why);
 }
 
 int place_time_judge(const struct registry *registry, uint64_t clock_ms,

@@ -33,7 +33,7 @@ struct place_candidate {
 
 /* Of those that can, the one with the fewest live runs, then the first by name:
  * *chosen is its place in `candidates`. ERR_CONFLICT, nobody can: why each of them
- * cannot. */
+ * cannot. ERR_UNAVAILABLE: there are none, as a cluster has in its first moments. */
 int place_choose(const struct place_candidate *candidates, size_t count, size_t *chosen,
                  struct err *err);
 
@@ -59,9 +59,10 @@ struct place_now {
     uint64_t counts[LIMIT_MEMBERS]; /* of these; 0: no more of them */
 };
 
-/* The id of the member that is to carry out a run that is placed now; on the leader,
- * who alone knows whom it reaches. `owner` is a struct place_now, zero but for the node
- * at first. For who places a run by himself. ERR_CONFLICT as above. */
+/* The id of the member that is to carry out a run that is placed now. A node that does
+ * not lead, and hands a client's run on to who does, knows less of who answers. `owner`
+ * is a struct place_now, zero but for the node at first. For who places a run by
+ * himself. ERR_CONFLICT as above. */
 int control_place_now(void *owner, uint64_t *id, struct err *err);
 
 #endif

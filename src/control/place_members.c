@@ -19,7 +19,9 @@ static void place_count_live(struct place_members *members,
 void place_members_load(struct place_members *members, struct node *node)
 {
     const struct registry *registry = node_registry(node);
+    struct node_status status;
     size_t known = node_members(node, members->rows, LIMIT_MEMBERS);
+    node_status(node, &status);
     known = known < LIMIT_MEMBERS ? known : LIMIT_MEMBERS;
     members->count = 0;
     for (size_t i = 0; i < known; i++) {
@@ -35,7 +37,8 @@ void place_members_load(struct place_members *members, struct node *node)
             .full = row->disk_full,
             .draining = row->draining,
             .reachable = row->reachable,
-            .answers = row->answers,
+            /* who does not lead hears of nobody: a link is all that he has to go by */
+            .answers = row->answers || status.role != NODE_LEADER,
             .differs = row->differs,
         };
     }

@@ -226,6 +226,12 @@ class Cluster:
         for node in nodes or self.nodes:
             wait_until(f"{node.name} is ready", node.ready)
 
+    def known(self):
+        """All members are in the registry: before that no run is placed."""
+        self.wait_ready()
+        wait_until("all members are known", lambda: len(self.leader().call(
+            "GET", "/v1/events?type=member.joined").json["events"]) >= len(self.nodes))
+
     def leader(self, among=None):
         """The node that leads and that a majority would let write; waits for one."""
         def find():
