@@ -17,12 +17,15 @@ from disk import bare_sync_us  # noqa: E402
 from failover import failover_ms  # noqa: E402
 from lib.fill import Failed, fill  # noqa: E402
 from load import measure  # noqa: E402
+from runs import ROWS as RUN_ROWS  # noqa: E402
+from runs import Runs  # noqa: E402
 from systems import Etcd, Muster, resident_kib  # noqa: E402
 
 CONNECTIONS = (1, 16, 64, 256)
 ROWS = [f"writes_{count}" for count in CONNECTIONS] + [
     "reads_64", "cpu_per_write_64", "rss_idle", "write_latency_over_fsync",
-    "failover_kill_ms", "failover_stop_over_timeout", "restart_100k_s", "write_cost_growth"]
+    "failover_kill_ms", "failover_stop_over_timeout", "restart_100k_s", "write_cost_growth",
+    *RUN_ROWS]
 ETCD = ("etcd v2", "etcd v3")
 FAILOVERS = 20
 ELECTION_TIMEOUT_MS = 1000  # the default of cluster.election_timeout
@@ -42,10 +45,11 @@ class Bench:
         self.wanted = set(options.only or ROWS)
         self.rows = {}
         self.details = []  # (what, median)
+        self.notes = []
         self.running = []
 
-    def start(self, kind, name):
-        system = kind(self.folder / name)
+    def start(self, kind, name, *more):
+        system = kind(self.folder / name, *more)
         self.running.append(system)
         return system.start()
 
@@ -53,9 +57,15 @@ class Bench:
         system.stop()
         self.running.remove(system)
 
-    def row(self, name, muster, ratio, etcd=None):
+    def row(self, name, muster, ratio, etcd=None, spread=None):
         if name in self.wanted:
-            self.rows[name] = {"muster": muster, "etcd": etcd, "ratio": ratio}
+            self.rows[name] = {"muster": muster, "etcd": etcd, "ratio": ratio,
+                               "spread": spread}
+
+    def note(self, text):
+        """What stands below the table."""
+        self.notes.append(text)
+        self.say(f"  {text}")
 
     def say(self, text):
         print(f"bench: {text}", file=sys.stderr, flush=True)
@@ -179,6 +189,7 @@ class Bench:
             self.latency()
             self.failover()
             self.many()
+            Runs(self).measure()
         finally:
             for system in list(self.running):
                 self.stop(system)
@@ -196,20 +207,24 @@ def report(bench):
     for what, row in bench.details:
         print(f"{what:38}{row['rate']:10.0f}{row['p50_us']:9.0f}{row['p99_us']:9.0f}"
               f"{row['cpu_us']:19.1f}")
-    print(f"\n{'':28}{'muster':>10}{'etcd':>10}{'ratio':>9}")
+    print(f"\n{'':28}{'muster':>10}{'etcd':>10}{'ratio':>9}   80 % in")
     ordered = {name: bench.rows[name] for name in ROWS if name in bench.rows}
     for name, row in ordered.items():
         print(f"{name:28}{shown(row['muster']):>10}{shown(row['etcd']):>10}"
-              f"{shown(row['ratio']):>9}")
+              f"{shown(row['ratio']):>9}   {shown(row['spread'])}".rstrip())
+    for note in bench.notes:
+        print(note)
     if bench.options.json:
         print(json.dumps(ordered))
 
 
 def rows_of(text):
-    rows = text.split(",")
+    rows = [row for word in text.split(",")
+            for row in (RUN_ROWS if word == "runs" else [word])]
     for row in rows:
         if row not in ROWS:
-            raise argparse.ArgumentTypeError(f"no row {row}; there are {' '.join(ROWS)}")
+            raise argparse.ArgumentTypeError(f"no row {row}; there are {' '.join(ROWS)}, "
+                                             "and runs for all of those of runs")
     return rows
 
 

@@ -34,8 +34,8 @@ def resident_kib(pids):
 class Muster:
     """A cluster as the tests have it, in a folder of its own."""
 
-    def __init__(self, folder):
-        self.cluster = Cluster(folder)
+    def __init__(self, folder, settings=None):
+        self.cluster = Cluster(folder, settings=settings)
 
     def start(self):
         self.cluster.start()
