@@ -36,6 +36,8 @@ struct runner {
     uint32_t announce_failures; /* in a row */
     uint64_t announce_after_ms; /* the next one not before; 0: there is none to come */
     struct report *reports;     /* without an outcome yet */
+    uint64_t looked_ms;         /* the last look was, on the node's clock */
+    size_t starts;              /* of this look */
     struct clock_task turn;
     struct clock_timer timer;
     struct fsm_watch events;
@@ -53,8 +55,8 @@ void runner_wake(struct runner *runner);
 /* The moment the run has to be over if no later lease comes; 0: there is no lease that
  * is worth a start or a feed. */
 uint64_t start_deadline_ms(const struct runner *runner, const struct run *run);
-/* Begin it, if it may begin now. */
-void start_try(struct runner *runner, struct local_run *local, const struct run *run);
+/* Begin it, if it may begin now. False: it may not. */
+bool start_try(struct runner *runner, struct local_run *local, const struct run *run);
 
 /* --- report.c: what the registry is to know of it */
 

@@ -31,12 +31,38 @@
 
 #define RUNNER_WAIT_MS     20    /* while a run waits for the index of its lease */
 #define RUNNER_READY_MS    10000 /* the driver is to know by then what there is */
+#define RUNNER_STARTS      64    /* of one look: some 15 us each */
+#define RUNNER_LIVE_PER_MS 128   /* live runs for which looks are a millisecond apart */
 #define RUNNER_EVENTS_LOOK 1024  /* more news than this: look without reading it */
+
+/* When the next look may be: with many runs one after each piece of news would be all
+ * that the node does. */
+static uint64_t runner_rested_ms(const struct runner *runner)
+{
+    uint64_t live = registry_live_count(node_registry(runner->node));
+    return runner->looked_ms + live / RUNNER_LIVE_PER_MS;
+}
+
+/* Have the timer fire at `at_ms`, if it does not before. */
+static void runner_arm(struct runner *runner, uint64_t at_ms)
+{
+    struct clock_timer *timer = &runner->timer;
+    if (at_ms < UINT64_MAX && (!clock_timer_active(timer) || at_ms < timer->due_ms)) {
+        clock_timer_stop(runner->clock, timer);
+        clock_timer_start(runner->clock, timer, at_ms);
+    }
+}
 
 void runner_wake(struct runner *runner)
 {
-    if (!runner->stopping) {
+    if (runner->stopping) {
+        return;
+    }
+    uint64_t rested_ms = runner_rested_ms(runner);
+    if (clock_now_ms(runner->clock) >= rested_ms) {
         clock_defer(runner->clock, &runner->turn);
+    } else {
+        runner_arm(runner, rested_ms);
     }
 }
 
@@ -100,8 +126,8 @@ static void runner_settle_wanted(struct runner *runner, struct local_run *local,
         } else if (runner->idle) {
             report_end_without(runner, local, DRIVER_LOST,
                                "its node carries out no runs (runs.enabled)");
-        } else {
-            start_try(runner, local, run);
+        } else if (runner->starts < RUNNER_STARTS && start_try(runner, local, run)) {
+            runner->starts++;
         }
         break;
     case LOCAL_STARTING:
@@ -161,10 +187,15 @@ static uint32_t runner_take_wanted(struct runner *runner)
     return lease_ms;
 }
 
+/* Oldest first: not all that may begin do so in one look. */
 static void runner_settle_all(struct runner *runner)
 {
-    for (size_t i = runner->runs.count; i > 0; i--) { /* backwards: some go */
-        runner_settle(runner, runner->runs.items[i - 1]);
+    struct local_runs *runs = &runner->runs;
+    size_t i = 0;
+    while (i < runs->count) {
+        uint64_t run = runs->items[i]->run;
+        runner_settle(runner, runs->items[i]);
+        i += i < runs->count && runs->items[i]->run == run; /* else it went */
     }
 }
 
@@ -228,15 +259,19 @@ static void runner_look(struct runner *runner)
     node_status(runner->node, &status);
     runner->self = status.id;
     runner->removed = status.role == NODE_REMOVED;
+    runner->looked_ms = clock_now_ms(runner->clock);
+    runner->starts = 0;
+    clock_timer_stop(runner->clock, &runner->timer);
     bool late = runner_late(runner);
     report_drivers(runner, runner->idle || late ? 0 : MEMBER_DRIVER_EXEC);
     uint32_t lease_ms = runner_take_wanted(runner);
     runner_settle_all(runner);
     runner_want_lease(runner, late && runner->runs.count == 0 ? 0 : lease_ms);
-    uint64_t next_ms = runner_next_ms(runner);
-    clock_timer_stop(runner->clock, &runner->timer);
-    if (next_ms != UINT64_MAX) {
-        clock_timer_start(runner->clock, &runner->timer, next_ms);
+    runner_arm(runner, runner_next_ms(runner));
+    if (runner->starts == RUNNER_STARTS) { /* the turn is over, there may be more */
+        uint64_t rested_ms = runner_rested_ms(runner);
+        runner_arm(runner,
+                   rested_ms > runner->looked_ms ? rested_ms : runner->looked_ms + 1);
     }
 }
 

@@ -100,16 +100,16 @@ static bool start_module_allowed(const struct runner *runner, const char *module
            path_inside(module, &runner->modules, err) == 0;
 }
 
-void start_try(struct runner *runner, struct local_run *local, const struct run *run)
+bool start_try(struct runner *runner, struct local_run *local, const struct run *run)
 {
     if (!start_allowed(runner, run)) {
-        return;
+        return false;
     }
     size_t len = 0;
     const char *text = start_text(node_registry(runner->node), run, &len);
     if (text == NULL) {
         report_end_without(runner, local, DRIVER_FAILED, "its task is gone");
-        return;
+        return true;
     }
     struct input_json input;
     struct err err;
@@ -120,4 +120,5 @@ void start_try(struct runner *runner, struct local_run *local, const struct run 
         report_end_without(runner, local, DRIVER_FAILED, err.text);
     }
     input_json_close(&input);
+    return true;
 }
