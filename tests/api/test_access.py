@@ -171,7 +171,8 @@ def test_a_run_needs_its_class_and_with_a_write_both(tmp_path):
             ("POST", "/v1/tasks/web/run", None, (run, both)),
             ("POST", "/v1/runs/1/cancel", None, (run, both)),
             ("PATCH", "/v1/tasks/web?run=inspect", {"enabled": False}, (both,)),
-            ("POST", "/v1/tasks?run=now", TASK, (both,))):
+            ("POST", "/v1/tasks?run=now", TASK, (both,)),
+            ("PUT", "/v1/tasks/web?run=inspect", TASK, (both,))):
         for secret in (write, run, both):
             answer = node.call(method, path, body, headers=bearer(secret))
             assert (answer.status == 403) is (secret not in allowed), (method, path, answer)
