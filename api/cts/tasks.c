@@ -387,9 +387,26 @@ void cts_task_create(struct call *call)
  * -------------------------------------------------------------------------------------
  */
 
+/* Where there is no task to replace, only a live trial takes the name. */
+static void task_put_barred(struct call *call)
+{
+    const struct run *run =
+        registry_live_run(call_registry(call), call->name, strlen(call->name));
+    if (run != NULL) {
+        error_task_live(call, &(struct result){.run = run->id}, call->name);
+    } else {
+        reply_error(call, 409, err_code_name(ERR_CONFLICT),
+                    "task '%s' was just being created by a run", call->name);
+    }
+}
+
 static void task_put_decided(struct call *call, const struct result *result)
 {
     call->sequence = result->sequence;
+    if (result->code == ERR_EXISTS) {
+        task_put_barred(call);
+        return;
+    }
     if (result->code != 0) {
         error_result(call, result, call->name);
         return;

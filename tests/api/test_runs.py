@@ -79,6 +79,19 @@ def test_post_run_inspect_stores_nothing(node, quick, broken):
     assert node.tasks() == {}
 
 
+def test_put_beside_a_trial_of_its_name_conflicts(node, quick, held):
+    """It was told that there is such a task, which PUT would have replaced."""
+    asked = node.call("POST", "/v1/tasks?run=now&wait=0s", held.task("web"))
+    assert asked.status == 504, asked
+    run = asked.headers["Location"].rsplit("/", 1)[1]
+    put = node.call("PUT", "/v1/tasks/web", quick.task("web"))
+    assert put.status == 409, put
+    assert message(put) == f"task 'web' has a live run: {run}"
+    held.open()
+    wait_until("the trial has made it", lambda: "web" in node.tasks())
+    assert node.call("PUT", "/v1/tasks/web", quick.task("web")).status == 200
+
+
 def test_a_long_plan_comes_from_the_log(node, tmp_path):
     module = Module(tmp_path / "long", "true", "seq 1 20000; exit 2")
     plan = node.call("POST", "/v1/tasks?run=inspect", module.task("web")).json["run"]["plan"]
