@@ -159,7 +159,10 @@ class Links(Fault):
 
 
 class Isolate(Links):
-    """A node hears and reaches clients alone."""
+    """A node hears and reaches clients alone; its runs go on, as long as they may."""
+
+    def draw(self, chance, count):
+        self.linger = chance.choice([0, 0, 0, 6])
 
     def choose(self, world, taken):
         nodes = [world.cluster.nodes[n] for n in self.order]

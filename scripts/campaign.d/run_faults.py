@@ -65,8 +65,8 @@ class KillSupervisor(RunFault):
     takes = 0
 
     def whom(self):
-        return (["supervisor"] if self.depth < 0.6 else
-                ["guard"] if self.depth < 0.8 else ["guard", "supervisor"])
+        return (["supervisor"] if self.depth < 0.45 else
+                ["guard"] if self.depth < 0.6 else ["guard", "supervisor"])
 
     def more(self):
         return f", {' and '.join(self.whom())} of {self.those()}"

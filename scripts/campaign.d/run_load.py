@@ -12,7 +12,7 @@ from witness import ENDLESS, Witness
 TRIGGERS = 2
 # name: kind, schedule. Few, for each live run is four processes.
 TASKS = {"r_short": ("short", "* * * * * * *"), "r_long": ("long", None),
-         "r_other": ("long", "*/4 * * * * * *"), "r_stubborn": ("stubborn", None),
+         "r_other": ("away", "*/4 * * * * * *"), "r_stubborn": ("stubborn", None),
          "r_away": ("away", "*/3 * * * * * *"), "r_noisy": ("noisy", None),
          "r_silent": ("silent", None), "r_failing": ("failing", "*/5 * * * * * *")}
 SETTINGS = {"run_lease_ms": 2000, "run_grace_ms": 1000, "run_time_limit_ms": 12000,
@@ -106,12 +106,13 @@ class Operator(Client):
         super().__init__(cluster, seed)
         self.tasks = tasks
         self.cancelled = 0
+        self.accepted = {}
 
     def run(self):
         while not self.over.wait(self.random.uniform(0.2, 1)):
             task = self.random.choice(self.tasks)
             self.random.choice([self.cancel, self.cancel, self.remake, self.change,
-                                self.switch])(task)
+                                self.switch, self.order])(task)
 
     def told(self, answer, *expected):
         if answer is not None and answer.status not in expected:
@@ -151,6 +152,19 @@ class Operator(Client):
 
     def change(self, task):
         self.put(task, f"as of {self.random.randrange(1000)}")
+
+    def order(self, task):
+        """Put it and have it run, in one step; of one that is gone it is a trial."""
+        if self.random.random() < 0.5:
+            self.told(self.ask("DELETE", f"/v1/tasks/{task.name}"), 202, 404)
+        answer = self.told(self.ask("PUT", f"/v1/tasks/{task.name}?run=now&wait=1s",
+                                    task.body("ordered")), 200, 201, 409, 500, 504)
+        if answer is not None and answer.status == 504:
+            number = int(answer.headers["Location"].rsplit("/", 1)[1])
+            self.accepted[number] = task.name
+        elif answer is not None and answer.status == 500 and b"error tf-apply" not in answer.body:
+            self.wrong.append(f"PUT with run=now of {task.name}: {answer}")
+        self.put(task)
 
     def switch(self, task):
         path = f"/v1/tasks/{task.name}"
@@ -199,8 +213,9 @@ class RunLoad:
         for client in clients:
             client.join(30)
             self.wrong += client.wrong
+        for client in clients:
+            self.accepted.update(client.accepted)
         for trigger in self.triggers:
-            self.accepted.update(trigger.accepted)
             self.refused += trigger.refused
             self.unknown += trigger.unknown
         self.cancelled += self.operator.cancelled if self.operator is not None else 0
@@ -210,14 +225,15 @@ class RunLoad:
         """Without faults: no run is left, by itself, by its limit or because it is stopped."""
         self.stop()
         last = Operator(self.cluster, self.rounds, self.tasks)
-        for task in self.tasks:
-            last.told(last.ask("DELETE", f"/v1/tasks/{task.name}"), 202, 404)
+        names = {task.name for task in self.tasks}
 
         def all_ended():
+            """A trial may make a task as it ends."""
+            for name in names & set(self.cluster.leader().tasks()):
+                last.told(last.ask("DELETE", f"/v1/tasks/{name}"), 202, 404)
             for run in last.live():
                 if run["state"] != "stopping":
                     last.stop(run)
-            names = {task.name for task in self.tasks}
             leader = self.cluster.leader()
             return not leader.call("GET", "/v1/runs?state=live").json["runs"] and \
                 not names & set(leader.tasks())
