@@ -467,6 +467,9 @@ static void a_run_that_cannot_be_is_refused(void **state)
         {4, 2, 0, RUN_PENDING, 0, RUN_APPLY, 0, "b", NULL, 5, 0, 0, 0}, /* started */
         {4, 2, 0, RUN_PENDING, 0, 5, 0, "b", NULL, 0, 0, 0, 0},
         {4, 2, 0, RUN_PENDING, 0, RUN_APPLY, 0, "b", TEXT, 0, 0, 0, 0}, /* a draft */
+        {4, 2, 0, RUN_ENDED, RUN_LOST, RUN_INSPECT, 0, "b", TEXT, 0, 0, 0, 0},
+        {4, 0, 0, RUN_PENDING, 0, RUN_INSPECT, 0, "b", TEXT, 0, 0, 0,
+         0},                                                            /* of no task */
         {4, 0, 0, RUN_PENDING, 0, RUN_TRIAL, 0, "c", NULL, 0, 0, 0, 0}, /* and none */
         {4, 0, 0, RUN_PENDING, 0, RUN_TRIAL, 0, "b", TEXT, 0, 0, 0,
          0}, /* its task is */
@@ -485,6 +488,20 @@ static void a_run_that_cannot_be_is_refused(void **state)
     put_run(&(struct run_row){4, 0, 0, RUN_PENDING, 0, RUN_TRIAL, 0, "c", TEXT, 0, 0, 0,
                               0});
     assert_refused(ERR_CORRUPT, "a damaged run");
+}
+
+/* One of a task as it stands, and one of what is to take a task's place. */
+static void an_inspection_may_have_a_draft(void **state)
+{
+    (void)state;
+    static const char *const drafts[] = {NULL, TEXT};
+    for (size_t i = 0; i < 2; i++) {
+        put_runs_head();
+        put_run(&(struct run_row){4, 2, 0, RUN_PENDING, 0, RUN_INSPECT, 0, "b",
+                                  drafts[i], 0, 0, 0, 0});
+        put_end();
+        assert_taken();
+    }
 }
 
 static void runs_due_marks_and_next_fires_stand_behind_the_keys(void **state)
@@ -863,6 +880,7 @@ int main(void)
         CASE(one_of_the_second_level_tells_it_and_who_drains),
         CASE(keys_stand_last_in_the_order_of_their_time),
         CASE(a_run_that_cannot_be_is_refused),
+        CASE(an_inspection_may_have_a_draft),
         CASE(runs_due_marks_and_next_fires_stand_behind_the_keys),
         CASE(a_time_zone_is_checked),
         CASE(one_of_the_third_level_tells_what_members_are_there_for),
