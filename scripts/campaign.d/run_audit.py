@@ -15,8 +15,9 @@ LEFT_OVER = 15  # seconds
 class Placed:
     """One run as the events tell it."""
 
-    def __init__(self, data, task):
+    def __init__(self, data, task, request):
         self.task = task
+        self.request = request  # "": nobody's
         self.node = data["node"]
         self.started = 0
         self.end = None  # the data of its run.ended
@@ -30,6 +31,7 @@ class RunAudit:
         self.nodes = nodes
         self.tasks = {task.name: task for task in load.tasks}
         self.runs = {}  # number: Placed
+        self.requests = {}  # of clients: number
         self.live = {}  # name of a task: number
         self.members = {}  # id: name of the node
         self.last_event = 0
@@ -48,9 +50,11 @@ class RunAudit:
         for number in sorted(n for n in events if n > self.last_event):
             self._event(json.loads(events[number]))
             self.last_event = number
-        for number, name in self.load.accepted.items():
-            if number not in self.runs or self.runs[number].task != name:
-                self.wrong.append(f"run {number} of {name} was accepted and never placed")
+        for number, (name, request) in self.load.accepted.items():
+            run = self.runs.get(number)
+            if run is None or (run.task, run.request) != (name, request):
+                self.wrong.append(f"run {number} of {name}, accepted for {request}, is "
+                                  f"{self._tell(number)}")
         for number in self.live.values():
             self.wrong.append(f"{self._tell(number)} has no end")
         for task in self.load.tasks:
@@ -97,7 +101,12 @@ class RunAudit:
         if name in self.live:
             self.wrong.append(f"run {number} is placed while {self._tell(self.live[name])} "
                               "is live")
-        self.runs[number] = Placed(data, name)
+        request = event["request_id"]
+        if request and request in self.requests:
+            self.wrong.append(f"run {number} is placed for {request}, as was "
+                              f"{self._tell(self.requests[request])}")
+        self.requests[request] = number
+        self.runs[number] = Placed(data, name, request)
         self.live[name] = number
 
     def _started(self, event, data):

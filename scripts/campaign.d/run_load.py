@@ -20,6 +20,11 @@ SETTINGS = {"run_lease_ms": 2000, "run_grace_ms": 1000, "run_time_limit_ms": 120
 GRACE = SETTINGS["run_grace_ms"] / 1000
 
 
+def placed(answer):
+    """The run that a 504 names."""
+    return int(answer.headers["Location"].rsplit("/", 1)[1])
+
+
 class Client(threading.Thread):
     """Asks until it is told what became of it, or knows that it will not be."""
 
@@ -31,10 +36,16 @@ class Client(threading.Thread):
         self.wrong = []
         self.leader = None
 
-    def ask(self, method, path, body=None, key=None):
+    def uuid(self):
+        return str(uuid.UUID(int=self.random.getrandbits(128)))
+
+    def ask(self, method, path, body=None, key=None, name=None):
         """The answer of whoever could decide; None: it may have happened, or the end came.
-        With a key it is repeated until it is known."""
-        headers = {"Idempotency-Key": key} if key else {}
+        With a key it is repeated until it is known. `name` is the request's, however often
+        it is sent: it has one effect at most."""
+        headers = {"X-Request-Id": name or self.uuid()}
+        if key:
+            headers["Idempotency-Key"] = key
         while not self.over.is_set():
             address = self.leader or self.random.choice(self.cluster.addresses())
             self.leader = None
@@ -61,7 +72,7 @@ class Client(threading.Thread):
 
 
 class Trigger(Client):
-    """Has tasks run; `accepted` is what it was promised: number: name of the task."""
+    """Has tasks run; `accepted` is what it was promised: number: task and request."""
 
     def __init__(self, cluster, seed, names):
         super().__init__(cluster, seed)
@@ -77,25 +88,21 @@ class Trigger(Client):
 
     def once(self, name):
         wait = self.random.choice(["", "", "?wait=500ms", "?wait=2s"])
-        key = str(uuid.UUID(int=self.random.getrandbits(128))) \
-            if self.random.random() < 0.6 else None
-        answer = self.ask("POST", f"/v1/tasks/{name}/run{wait}", None, key)
+        key = self.uuid() if self.random.random() < 0.6 else None
+        request_id = self.uuid()
+        answer = self.ask("POST", f"/v1/tasks/{name}/run{wait}", None, key, request_id)
         if answer is None:
             self.unknown += 1
         elif answer.status in (200, 202):
             run = answer.json.get("run")  # it is not there if its end is not kept any more
             if run is not None:
-                self.promised(run["id"], name, answer)
+                self.accepted[run["id"]] = name, request_id
         elif answer.status == 504:
-            self.promised(int(answer.headers["Location"].rsplit("/", 1)[1]), name, answer)
+            self.accepted[placed(answer)] = name, request_id
         elif answer.status in (404, 409):
             self.refused += 1
         else:
             self.wrong.append(f"to run {name}: {answer}")
-
-    def promised(self, number, name, answer):
-        if self.accepted.setdefault(number, name) != name:
-            self.wrong.append(f"run {number} was of {self.accepted[number]}: {answer}")
 
 
 class Operator(Client):
@@ -157,11 +164,12 @@ class Operator(Client):
         """Put it and have it run, in one step; of one that is gone it is a trial."""
         if self.random.random() < 0.5:
             self.told(self.ask("DELETE", f"/v1/tasks/{task.name}"), 202, 404)
+        request_id = self.uuid()
         answer = self.told(self.ask("PUT", f"/v1/tasks/{task.name}?run=now&wait=1s",
-                                    task.body("ordered")), 200, 201, 409, 500, 504)
+                                    task.body("ordered"), None, request_id),
+                           200, 201, 409, 500, 504)
         if answer is not None and answer.status == 504:
-            number = int(answer.headers["Location"].rsplit("/", 1)[1])
-            self.accepted[number] = task.name
+            self.accepted[placed(answer)] = task.name, request_id
         elif answer is not None and answer.status == 500 and b"error tf-apply" not in answer.body:
             self.wrong.append(f"PUT with run=now of {task.name}: {answer}")
         self.put(task)
@@ -185,7 +193,7 @@ class RunLoad:
         self.rounds = 0
         self.triggers = []
         self.operator = None
-        self.accepted = {}  # number: name
+        self.accepted = {}  # number: (name of the task, request)
         self.wrong = []
         self.refused = self.unknown = self.cancelled = 0
 
