@@ -10,11 +10,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -25,6 +25,8 @@
 #include "exec/files.h"
 
 #define STARTER_PATIENCE_S 10
+/* More than any free chunk's bin of equal ones, less than what malloc() maps. */
+#define STARTER_SORTS_BYTES (64 * 1024)
 /* Where a supervisor writes its folder, for whoever lists processes: as long as what
  * comes behind `runs/`. */
 #define STARTER_ROOM "--------------------"
@@ -256,13 +258,22 @@ static _Noreturn void become(int argc, char **argv, uint64_t run, int ready_fd,
     show(argv, argc, folder);
     int code = supervise(folder);
     mem_free(folder);
-    exit(code);
+    _exit(code); /* libraries it never called have nothing to put in order */
+}
+
+/* Free chunks that loading has left are given back or sorted now, once: a fork whose
+ * first allocation did it would copy all their pages. */
+static void settle_heap(void)
+{
+    malloc_trim(0);
+    mem_free(mem_alloc(STARTER_SORTS_BYTES));
 }
 
 int starter_serve(int argc, char **argv, int (*supervise)(char *folder))
 {
     signal(SIGCHLD, SIG_IGN); /* nobody waits for them */
     prctl(PR_SET_NAME, "muster-starter");
+    settle_heap();
     uint64_t run;
     int ready_fd;
     while (take_question(STDIN_FILENO, &run, &ready_fd)) {
