@@ -21,6 +21,7 @@ class Placed:
         self.node = data["node"]
         self.started = 0
         self.end = None  # the data of its run.ended
+        self.judged = False
 
 
 class RunAudit:
@@ -160,7 +161,7 @@ class RunAudit:
 
     def _outcomes(self):
         for number, run in self.runs.items():
-            if run.task not in self.tasks or getattr(run, "judged", False):
+            if run.task not in self.tasks or run.judged:
                 continue
             run.judged = True
             if run.end is not None:
