@@ -170,12 +170,12 @@ inline answer(index)
 inline elect_next()
 {
     // What this one proposed is in the next one's log, and so decided before that one
-    // confirms anything, or it is not and never will be.
+    // confirms anything, or it is not and never will be. This one does not know: it goes
+    // on holding the node, and has no leadership in which it would let go.
     if
-    :: losing[me - 1] && LIVE(committed) -> committed++; WELL
+    :: losing[term - 1] && LIVE(committed) -> committed++; WELL
     :: true
     fi;
-    losing[me - 1] = false;
 #ifndef NO_WAIT_AFTER_ELECTION
     silence[term] = WAIT;
 #endif
@@ -208,7 +208,14 @@ proctype leader(byte me)
     :: atomic { term == me && losing[me - 1] ->
                 losing[me - 1] = false;
                 if :: LIVE(committed) -> committed++; WELL :: else fi }
-    :: atomic { term == me && term < TERMS -> elect_next() }
+    od
+}
+
+// At any moment, also between a leader's word that it is confirmed and its answer.
+proctype voters()
+{
+    do
+    :: atomic { term < TERMS -> elect_next() }
     od
 }
 
@@ -241,6 +248,7 @@ init
         run ticks();
         run node();
         run supervisor();
+        run voters();
         run leader(1)
     }
 }
