@@ -484,7 +484,29 @@ void client_ask(struct client *client, const char *line, const char *body)
     mem_free(text);
 }
 
-/* Is there a whole answer in `in`? Lengths only: no chunks. */
+/* The bytes that the chunks of `in` behind its head take, and what they hold; 0: there
+ * are not all. On a busy machine a list may not fit into one turn. */
+static size_t client_chunks(const struct buf *in, size_t head_len, struct buf *body)
+{
+    size_t at = head_len;
+    buf_clear(body);
+    for (;;) {
+        const char *line = (const char *)in->data + at;
+        const char *end = memmem(line, in->len - at, "\r\n", 2);
+        size_t len = end != NULL ? strtoul(line, NULL, 16) : 0;
+        at += end != NULL ? (size_t)(end - line) + 2 : 0;
+        if (end == NULL || in->len < at + len + 2) {
+            return 0;
+        }
+        buf_put(body, in->data + at, len);
+        at += len + 2;
+        if (len == 0) {
+            return at - head_len;
+        }
+    }
+}
+
+/* Is there a whole answer in `in`? */
 static bool client_take(struct client *client, struct answer *answer)
 {
     struct buf *in = &client->in;
@@ -498,11 +520,17 @@ static bool client_take(struct client *client, struct answer *answer)
     answer->head[head_len] = '\0';
     const char *length = strstr(answer->head, "Content-Length: ");
     size_t len = length != NULL ? strtoul(length + 16, NULL, 10) : 0;
-    if (in->len < head_len + len) {
+    bool chunked = strcasestr(answer->head, "transfer-encoding: chunked") != NULL;
+    if (chunked) {
+        len = client_chunks(in, head_len, &answer->body);
+    }
+    if (in->len < head_len + len || (chunked && len == 0)) {
         return false;
     }
     answer->status = (int)strtol(answer->head + strlen("HTTP/1.1 "), NULL, 10);
-    buf_put(&answer->body, in->data + head_len, len);
+    if (!chunked) {
+        buf_put(&answer->body, in->data + head_len, len);
+    }
     buf_put_u8(&answer->body, 0);
     answer->body.len--;
     in->len -= head_len + len;
