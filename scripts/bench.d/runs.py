@@ -27,6 +27,7 @@ AT_ONCE = 32      # runs that are under way while they are counted
 SIZES = (10, 100, 1000)
 SCHEDULED = (10, 10_000)
 JITTER_MS = 15_000
+HERD_S = 20       # it is looked at so long when all come due at once
 NEVER = {"schedule": {"cron": "0 0 0 1 1 * 2099"}}
 PLAIN = {"cluster": {"follower_writes": "forward"}}
 PATIENCE = 120
@@ -296,7 +297,8 @@ class Runs:
         system = self.bench.start(Muster, "schedules", PLAIN)
         self.ticks(system)
         if self.wants("herd_health_ms"):
-            plain, spaced = self.herd(system, 0), self.herd(system, JITTER_MS)
+            spaced = self.herd(system, JITTER_MS, PATIENCE)
+            plain = self.herd(system, 0, HERD_S)
             self.bench.row("herd_health_ms", round(spaced, 1), round(spaced / plain, 2))
         self.bench.stop(system)
 
@@ -324,8 +326,9 @@ class Runs:
         time.sleep(seconds)
         return (busy_ms(system.pids()) - before) / seconds
 
-    def herd(self, system, jitter_ms):
-        """All of them come due in one second, or in JITTER_MS: the worst answer in ms."""
+    def herd(self, system, jitter_ms, patience):
+        """All of them come due in one second, or in JITTER_MS: the worst answer in ms, until
+        all have ended or for so long."""
         self.bench.say(f"{SCHEDULED[-1]} tasks come due, jitter {jitter_ms} ms")
         leader = system.cluster.leader()
         settings(leader, schedule_jitter_ms=jitter_ms)
@@ -338,10 +341,10 @@ class Runs:
             with Health(system.cluster) as health:
                 ears.count("run.placed", 1)
                 begun = time.monotonic()
-                ears.count("run.ended", SCHEDULED[-1], PATIENCE)
+                ended = ears.reach("run.ended", SCHEDULED[-1], patience)
                 took = time.monotonic() - begun
-        self.bench.note(f"{SCHEDULED[-1]} due with a jitter of {jitter_ms} ms: all ended in "
-                        f"{took:.1f} s; {health}")
+        self.bench.note(f"{SCHEDULED[-1]} due with a jitter of {jitter_ms} ms: {ended} had ended "
+                        f"after {took:.1f} s; {health}")
         return health.worst_ms
 
     def measure(self):

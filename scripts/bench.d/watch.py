@@ -48,11 +48,11 @@ class Ear(threading.Thread):
                 raise Failed(f"{what} of {key} was not heard in {patience} s")
             return self.heard[what, key]
 
-    def count(self, what, count, patience):
-        """Wait until there were so many."""
+    def reach(self, what, count, patience):
+        """Wait until there were so many, or no longer; how many there were."""
         with self.changed:
-            if not self.changed.wait_for(lambda: self.counts.get(what, 0) >= count, patience):
-                raise Failed(f"{self.counts.get(what, 0)} of {count} {what} in {patience} s")
+            self.changed.wait_for(lambda: self.counts.get(what, 0) >= count, patience)
+            return self.counts.get(what, 0)
 
     def close(self):
         try:
@@ -80,9 +80,14 @@ class Ears:
         """When the last of the nodes had it."""
         return max(ear.when(what, key) for ear in self.ears)
 
+    def reach(self, what, count, patience=PATIENCE):
+        end = time.monotonic() + patience
+        return min(ear.reach(what, count, max(0, end - time.monotonic())) for ear in self.ears)
+
     def count(self, what, count, patience=PATIENCE):
-        for ear in self.ears:
-            ear.count(what, count, patience)
+        found = self.reach(what, count, patience)
+        if found < count:
+            raise Failed(f"{found} of {count} {what} in {patience} s")
 
 
 class Pipe(threading.Thread):

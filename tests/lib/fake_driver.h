@@ -15,7 +15,7 @@
 #include "exec/driver.h"
 #include "raft/clock.h"
 
-#define FAKE_RUNS 64
+#define FAKE_RUNS 256
 
 struct fake_run {
     uint64_t run;

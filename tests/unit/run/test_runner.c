@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -126,6 +127,53 @@ static uint64_t events_of(enum event_type type)
         count += event->type == type;
     }
     return count;
+}
+
+/* A turn of the loop begins no more than it can in some milliseconds; who has waited
+ * longest is not overtaken. */
+static void test_many_begin_in_turns(void **state)
+{
+    (void)state;
+    uint64_t runs[200];
+    for (size_t i = 0; i < 200; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "t%zu", i);
+        fake_node_task(node, name, TASK);
+        runs[i] = fake_node_place(node, name, FAKE_SELF);
+    }
+    pass(10);
+    fake_node_renew(node, LEASE_MS, node->status.applied);
+    pass(0);
+    assert_int_equal(fake.count, 64);
+    pass(10);
+    assert_int_equal(fake.count, 200);
+    for (size_t i = 0; i < 200; i++) {
+        assert_int_equal(fake.runs[i].run, runs[i]);
+    }
+}
+
+/* Where many live, what is heard between two looks waits for the second. */
+static void test_looks_are_apart_where_many_live(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 640; i++) { /* 5 ms */
+        char name[16];
+        snprintf(name, sizeof name, "t%zu", i);
+        fake_node_task(node, name, TASK);
+        fake_node_place(node, name, OTHER);
+    }
+    uint64_t first = fake_node_place(node, "web", FAKE_SELF);
+    pass(20);
+    renew();
+    pass(20);
+    assert_non_null(fake_driver_run(&fake, first));
+    assert_int_equal(fake_node_run(node, first)->state, RUN_RUNNING);
+    renew();                                              /* it is looked at at once, */
+    fake_driver_end(&fake, first, DRIVER_SUCCESS, 0, ""); /* and at this later */
+    pass(1);
+    assert_int_equal(fake_node_run(node, first)->state, RUN_RUNNING);
+    pass(6);
+    assert_ended(first, RUN_SUCCESS, "");
 }
 
 static void test_whole_life(void **state)
@@ -798,6 +846,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
         TEST(test_whole_life),
+        TEST(test_many_begin_in_turns),
+        TEST(test_looks_are_apart_where_many_live),
         TEST(test_idle_node_says_so),
         TEST(test_idle_node_begins_nothing),
         TEST(test_driver_that_is_not_ready),
