@@ -8,6 +8,7 @@ import random
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 
 from broken import Broken
@@ -50,6 +51,7 @@ class World:
         self.missing = {}  # what cannot be had: why
         self.mounts = []
         self.network = None
+        self.cluster = None
         self.writers = []
         self.load = None
         self.watch = None
@@ -62,6 +64,13 @@ class World:
         self.faketime = faketime_library()
 
     def __enter__(self):
+        try:
+            return self._build()
+        except BaseException:
+            self.__exit__(*sys.exc_info())
+            raise
+
+    def _build(self):
         try:
             self.network = Network(self.count).__enter__()
             self.cluster = Separate(self.folder, self.network, SETTINGS)
@@ -118,8 +127,9 @@ class World:
         """How commands come to run on it."""
         if "machine" not in self.missing:
             node.prefix = node.machine.prefix()
-        if self.faketime:
-            node.prefix = [*node.prefix, "env", f"LD_PRELOAD={self.faketime}",
+        if self.faketime:  # a sanitizer's library wants to be the first one
+            node.prefix = [*node.prefix, "env", "ASAN_OPTIONS=verify_asan_link_order=0",
+                           f"LD_PRELOAD={self.faketime}",
                            f"FAKETIME_TIMESTAMP_FILE={node.wall}",
                            "FAKETIME_CACHE_DURATION=1", "FAKETIME_DONT_FAKE_MONOTONIC=1",
                            "DONT_FAKE_MONOTONIC=1"]
@@ -175,7 +185,7 @@ class World:
         for part in (self.watch, self.sight):
             if part is not None:
                 part.stop()
-        for node in self.cluster.nodes:
+        for node in self.nodes():
             try:
                 if node.process is not None:
                     node.end() if kind is None else node.kill()
@@ -195,8 +205,11 @@ class World:
         if problems and kind is None:
             raise Broken(str(problems[0]))
 
+    def nodes(self):
+        return self.cluster.nodes if self.cluster is not None else []
+
     def _end_machines(self):
-        for node in self.cluster.nodes:
+        for node in self.nodes():
             machine = getattr(node, "machine", None)
             if machine is not None:
                 machine.close()
