@@ -27,7 +27,7 @@ AT_ONCE = 32      # runs that are under way while they are counted
 SIZES = (10, 100, 1000)
 SCHEDULED = (10, 10_000)
 JITTER_MS = 15_000
-HERD_S = 20       # it is looked at so long when all come due at once
+HERD_S = 12       # it is looked at so long when all come due at once
 NEVER = {"schedule": {"cron": "0 0 0 1 1 * 2099"}}
 PLAIN = {"cluster": {"follower_writes": "forward"}}
 PATIENCE = 120
@@ -332,7 +332,7 @@ class Runs:
         self.bench.say(f"{SCHEDULED[-1]} tasks come due, jitter {jitter_ms} ms")
         leader = system.cluster.leader()
         settings(leader, schedule_jitter_ms=jitter_ms)
-        at = time.gmtime(time.time() + 5 + 2 * self.filling_s)
+        at = time.gmtime(time.time() + 3 + 1.5 * self.filling_s)
         cron = f"{at.tm_sec} {at.tm_min} {at.tm_hour} * * * *"
         with Ears(system.cluster) as ears:
             self.scheduled(leader, 1, SCHEDULED[-1], {"schedule": {"cron": cron}}, "PUT", 200)
