@@ -145,3 +145,27 @@ def test_a_module_that_was_moved_outside_is_not_run(tmp_path):
         ended(node, "t")[-1]["data"]["error"]))
     assert not (tmp_path / "ran").exists()
     node.end()
+
+
+def test_a_node_that_carries_out_no_runs_says_so_and_what_is_due_waits(tmp_path):
+    good = module(tmp_path / "good", 'echo "$MUSTER_FENCE"')
+    node = Node(tmp_path / "n1", "n1", settings={"runs": {"enabled": False}})
+    settle(node.start())
+
+    def drivers():
+        return node.cluster()["members"][0]["drivers"]
+
+    wait_until("its row says so", lambda: drivers() == [])
+    put(node, "t", good)
+    answer = node.call("POST", "/v1/tasks/t/run")
+    assert answer.status == 409, answer
+    assert "n1 carries out no runs (runs.enabled)" in answer.json["error"]["message"]
+    wait_until("a tick waits for a node", lambda: "due tasks wait: no node" in node.log())
+    put(node, "t", good, NEVER)
+    assert node.call("GET", "/v1/events?type=run.placed").json["events"] == []
+    config = node.folder / "config.json"
+    config.write_text(config.read_text().replace('"enabled": false', '"enabled": true'))
+    node.restart()
+    wait_until("what was due begins", lambda: ended(node, "t"))
+    assert drivers() == ["exec"]
+    node.end()

@@ -155,6 +155,98 @@ static void test_many_are_spread(void **state)
     }
 }
 
+/* A change that is to settle for `min_ms`, and not longer than `max_ms` (spec/cts.md
+ * 5.1). */
+static void make_change(const char *name, uint64_t min_ms, uint64_t max_ms)
+{
+    uint64_t now_ms = clock_now_ms(clock_);
+    struct command due = {
+        .type = COMMAND_TASK_DUE,
+        .task_due = {.task = text_of(name),
+                     .cause = RUN_CAUSE_CHANGE,
+                     .at_clock_ms = now_ms + min_ms,
+                     .until_clock_ms = now_ms + max_ms},
+    };
+    assert_int_equal(fake_node_apply(node, &due).code, 0);
+}
+
+static void test_buffer_is_put_off_up_to_its_end(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) { /* at 0, 4, 8 and 12 s, each for 5 s, to 15 s */
+        make_change("web", 5000, 15000);
+        pass(4000);
+        assert_int_equal(live("web") == NULL, i < 3 || clock_now_ms(clock_) < 15001);
+    }
+    pass(TICK_MS + 2);
+    assert_non_null(live("web"));
+    assert_int_equal(registry_due_count(node_registry(node)), 0);
+}
+
+/* The period is on the replicated clock: another leader ends it at the same moment. */
+static void test_buffer_over_leaders(void **state)
+{
+    (void)state;
+    make_change("web", 5000, 20000);
+    pass(2000);
+    fake_node_lead(node, false, 2);
+    pass(100);
+    fake_node_lead(node, true, 3);
+    pass(2700);
+    assert_null(live("web"));
+    pass(200 + TICK_MS);
+    assert_int_equal(live("web")->cause, RUN_CAUSE_CHANGE);
+}
+
+/* Changes during a run: its follow-up waits for the end of the period, and for the end
+ * of the run. */
+static void test_buffer_during_a_run(void **state)
+{
+    (void)state;
+    uint64_t first = fake_node_place(node, "web", N2);
+    make_change("web", 5000, 20000);
+    make_change("web", 5000, 20000);
+    pass(1000);
+    end_run(live("web"));
+    pass(3000);
+    assert_null(live("web")); /* the period is not over */
+    pass(1000 + TICK_MS);
+    uint64_t second = live("web")->id;
+    assert_true(second > first);
+    make_change("web", 5000, 20000);
+    pass(60000);
+    assert_int_equal(live("web")->id, second); /* it is, and the run goes on */
+    end_run(live("web"));
+    pass(2);
+    assert_true(live("web")->id > second);
+    end_run(live("web"));
+    pass(60000);
+    assert_null(live("web"));
+}
+
+/* What was disabled or deleted meanwhile does not run, nor what has its name later. */
+static void test_buffer_of_what_is_disabled_or_deleted(void **state)
+{
+    (void)state;
+    make_change("web", 5000, 20000);
+    struct command enable = {.type = COMMAND_TASK_ENABLE,
+                             .task_enable = {text_of("web"), false}};
+    assert_int_equal(fake_node_apply(node, &enable).code, 0);
+    pass(10000);
+    enable.task_enable.enabled = true;
+    assert_int_equal(fake_node_apply(node, &enable).code, 0);
+    pass(60000);
+    assert_null(live("web"));
+    make_change("web", 5000, 20000);
+    struct command delete = {.type = COMMAND_TASK_DELETE,
+                             .task_delete = {text_of("web")}};
+    assert_int_equal(fake_node_apply(node, &delete).code, 0);
+    fake_node_task(node, "web", TASK);
+    pass(60000);
+    assert_null(live("web"));
+    assert_int_equal(node->proposed, 0);
+}
+
 /* One follow-up, when what runs has ended. */
 static void test_follow_up_waits(void **state)
 {
@@ -642,6 +734,10 @@ int main(void)
         TEST(test_not_before_its_time),
         TEST(test_many_who_ask_at_once_are_spread),
         TEST(test_many_are_spread),
+        TEST(test_buffer_is_put_off_up_to_its_end),
+        TEST(test_buffer_over_leaders),
+        TEST(test_buffer_during_a_run),
+        TEST(test_buffer_of_what_is_disabled_or_deleted),
         TEST(test_follow_up_waits),
         TEST(test_nobody_can),
         TEST(test_not_on_who_drains),
