@@ -107,6 +107,15 @@ static bool is_blank(const char *text, size_t len)
     return true;
 }
 
+/* Its end, as far as it may be that long. */
+static void put_last(struct buf *out, const struct buf *text, size_t most)
+{
+    if (text->len > 0) { /* else it has no memory to point into */
+        size_t from = skip_to_last((const char *)text->data, text->len, most);
+        buf_put(out, text->data + from, text->len - from);
+    }
+}
+
 void words_last(const struct words *words, size_t most, struct buf *out)
 {
     char text[WORDS_BYTES];
@@ -139,9 +148,7 @@ void words_last(const struct words *words, size_t most, struct buf *out)
             buf_put_u8(&joined, '\n');
         }
     }
-    size_t from =
-        joined.len > 0 ? skip_to_last((const char *)joined.data, joined.len, most) : 0;
-    buf_put(out, joined.data + from, joined.len - from);
+    put_last(out, &joined, most);
     buf_close(&joined);
     buf_close(&clean);
 }
@@ -153,8 +160,6 @@ void words_all(const struct words *words, size_t most, struct buf *out)
     struct buf clean;
     buf_init(&clean);
     put_clean(text, len, &clean);
-    size_t from =
-        clean.len > 0 ? skip_to_last((const char *)clean.data, clean.len, most) : 0;
-    buf_put(out, clean.data + from, clean.len - from);
+    put_last(out, &clean, most);
     buf_close(&clean);
 }

@@ -173,6 +173,7 @@ def test_a_cgroup_can_be_named(drivers, tmp_path):
 def test_a_killed_supervisor_takes_its_run_with_it(drivers, tmp_path, kind):
     driver = drivers(containment=kind).ready()
     driver.start(1, module(tmp_path / "m", AWAY % "while :; do sleep 1; done"))
+    driver.next("started", 1)
     pids = pid_in(driver), pid_in(driver, "away")
     os.kill(driver.supervisor(1), signal.SIGKILL)
     end = driver.ended(1)

@@ -153,12 +153,13 @@ def parent(pid):
 
 
 def alive(pid):
-    """It runs: it is there and no zombie."""
+    """It runs: it is there and no zombie, or one with threads that still hold what it had."""
     try:
         text = pathlib.Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return False
-    return text.rsplit(")", 1)[1].split()[0] not in "ZX"
+    words = text.rsplit(")", 1)[1].split()
+    return words[0] not in "ZX" or (words[0] == "Z" and int(words[17]) > 1)
 
 
 def wait_gone(*pids):

@@ -18,14 +18,15 @@ BEGIN = """set -e
 echo $$ > "$1/cgroup.procs"
 exec unshare --pid --fork --mount --cgroup --uts --ipc --kill-child /bin/sh -c "$2" sh "$3"
 """
+MOUNTS = """umount -R /sys/fs/cgroup 2>/dev/null || umount -l /sys/fs/cgroup 2>/dev/null || true
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+mount -t proc proc /proc"""
 # Its own cgroup is the root of what it sees of v2; nothing else of the machine's is there.
 INSIDE = """set -e
 mount --make-rprivate /
 mount --bind "$1" "$1"
 mount -o remount,bind,ro /
-umount -R /sys/fs/cgroup 2>/dev/null || umount -l /sys/fs/cgroup 2>/dev/null || true
-mount -t cgroup2 cgroup2 /sys/fs/cgroup
-mount -t proc proc /proc
+%s
 mount --bind /proc/sys /proc/sys
 mount -o remount,bind,ro /proc/sys
 mount -t tmpfs tmpfs /run
@@ -35,7 +36,7 @@ exec env -i PATH=/usr/bin:/bin:/usr/sbin:/sbin container=other \
     SYSTEMD_UNIT_PATH="$1/units" SYSTEMD_GENERATOR_PATH=/run/none \
     /usr/lib/systemd/systemd --system --unit=basic.target --log-target=console \
     --show-status=no
-"""
+""" % MOUNTS
 
 
 def v2_root():
@@ -57,8 +58,7 @@ def why_not():
         return "no v2 cgroup can be made here"
     tried = subprocess.run(
         ["unshare", "--pid", "--fork", "--mount", "--cgroup", "--uts", "--ipc", "--kill-child",
-         "sh", "-c", "mount --make-rprivate / && mount -t proc proc /proc &&"
-         " mount -t cgroup2 cgroup2 /sys/fs/cgroup"], capture_output=True, check=False)
+         "sh", "-ec", "mount --make-rprivate /\n" + MOUNTS], capture_output=True, check=False)
     if tried.returncode != 0:
         return "no namespaces, or no mounts in them: " + tried.stderr.decode().strip()
     return None
