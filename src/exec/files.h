@@ -19,6 +19,8 @@
 #include "exec/exec.h"
 #include "exec/process.h"
 
+#define FILES_MODE 0711 /* of a run's folder; whoever needs it puts that right */
+
 #define FILES_CLAIM    "claim"
 #define FILES_ORDER    "order"
 #define FILES_RECORD   "record"

@@ -87,12 +87,12 @@ static int make_run_folder(const struct place *place, uint64_t run, struct err *
 {
     char name[32];
     snprintf(name, sizeof name, "%" PRIu64, run);
-    if (mkdirat(place->runs_fd, name, 0711) != 0 && errno != EEXIST) {
+    if (mkdirat(place->runs_fd, name, FILES_MODE) != 0 && errno != EEXIST) {
         return err_set(err, ERR_IO, "%s/%s: create: %s", place->runs, name,
                        strerror(errno));
     }
     int fd = place_folder(place, run);
-    if (fd < 0 || fchmod(fd, 0711) != 0 || fsync(place->runs_fd) != 0) {
+    if (fd < 0 || fchmod(fd, FILES_MODE) != 0 || fsync(place->runs_fd) != 0) {
         int number = errno;
         if (fd >= 0) {
             close(fd);

@@ -101,7 +101,7 @@ int place_folder(const struct place *place, uint64_t run)
     run_name(run, name);
     int fd = openat(place->runs_fd, name, flags);
     if (fd < 0 && errno == EACCES && /* a program of the node's own user can do that */
-        fchmodat(place->runs_fd, name, 0711, 0) == 0) {
+        fchmodat(place->runs_fd, name, FILES_MODE, 0) == 0) {
         fd = openat(place->runs_fd, name, flags);
     }
     return fd;
@@ -127,7 +127,11 @@ int place_connect(int folder_fd)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     snprintf(address.sun_path, sizeof address.sun_path,
              "/proc/self/fd/%d/" FILES_SOCKET, folder_fd);
-    if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
+    int failed = connect(fd, (struct sockaddr *)&address, sizeof address);
+    if (failed != 0 && errno == EACCES && fchmod(folder_fd, FILES_MODE) == 0) {
+        failed = connect(fd, (struct sockaddr *)&address, sizeof address);
+    }
+    if (failed != 0) {
         int number = errno;
         close(fd);
         errno = number;

@@ -189,6 +189,7 @@ static void end_well(struct supervisor *supervisor)
 static void write_result(struct supervisor *supervisor, uint64_t now_ms)
 {
     struct err err;
+    fchmod(supervisor->folder_fd, FILES_MODE); /* its program may have changed that */
     bool on_disk =
         files_write_result(supervisor->folder_fd, &supervisor->result, &err) == 0;
     if (!on_disk) {
