@@ -168,7 +168,9 @@ def test_a_claim_on_a_full_disk_is_settled(drivers, tmp_path):
     try:
         driver = drivers().ready()
         driver.run(1, module(tmp_path / "m", "exit 0"))
+        supervisor = driver.supervisor(1)
         driver.kill()
+        wait_gone(supervisor)
         for name in ("result", "record"):
             (runs / "1" / name).unlink()
         with pytest.raises(OSError), open(runs / "fill", "wb", buffering=0) as fill:
