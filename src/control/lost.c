@@ -26,6 +26,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/plant.h"
 #include "control/loop.h"
 
 #define LOST_TICK_MS 100
@@ -136,10 +137,28 @@ static void lost_note(struct lost *lost, const struct registry *registry,
     lost->run_count = noted;
 }
 
+/* What an end of its connections says, and says nothing of its runs. */
+static bool lost_is_cut_off(const struct lost *lost, uint64_t id)
+{
+    struct node_member rows[LIMIT_MEMBERS];
+    size_t count = node_members(control_node(lost->control), rows, LIMIT_MEMBERS);
+    for (size_t i = 0; i < count && i < LIMIT_MEMBERS; i++) {
+        if (rows[i].id == id) {
+            return !rows[i].reachable;
+        }
+    }
+    return true;
+}
+
 static bool lost_overdue(const struct lost *lost, const struct run *run,
                          uint64_t now_ms)
 {
     uint64_t wait_ms = lease_over_ms(run->lease_ms, run->grace_ms);
+    if (PLANTED(LOST_ON_EOF)) {
+        return lost_is_cut_off(lost, run->node);
+    }
+    wait_ms = PLANTED_OR(LOST_AT_ONCE, 0, wait_ms);
+    wait_ms = PLANTED_OR(LOST_IN_LEASE, lease_over_ms(run->lease_ms, 0), wait_ms);
     return node_silence_ms(control_node(lost->control), run->node) >= wait_ms &&
            now_ms - lost_since(lost, run->id, now_ms) >= wait_ms;
 }
@@ -184,7 +203,9 @@ static struct lost_node *lost_hold(struct lost *lost, uint64_t id)
     if (lost->node_count == LOST_NODES) {
         return NULL;
     }
-    node_lease_hold(control_node(lost->control), id);
+    if (!PLANTED(LOST_UNHELD)) {
+        node_lease_hold(control_node(lost->control), id);
+    }
     struct lost_node *node = &lost->nodes[lost->node_count++];
     *node = (struct lost_node){.id = id};
     return node;

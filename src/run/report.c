@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/plant.h"
 #include "run/inside.h"
 
 #define REPORT_RETRY_MS     50 /* doubled with each failure ... */
@@ -83,7 +84,7 @@ static void report_decided(void *owner, const struct outcome *outcome)
         report_unlink(report);
         struct local_run *local = local_runs_find(&runner->runs, report->run);
         if (local != NULL) {
-            local->reporting = false;
+            local->reporting = PLANTED(REPORT_ONCE);
             if (outcome->code == 0 && outcome->result.code == 0) {
                 local->report_failures = 0;
                 local->started_told = true; /* of an end: no matter */

@@ -27,6 +27,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/plant.h"
 #include "run/inside.h"
 
 #define RUNNER_WAIT_MS     20    /* while a run waits for the index of its lease */
@@ -368,6 +369,10 @@ static void runner_found(void *owner, uint64_t run, enum driver_phase phase,
         local_run_end(local, result);
         break;
     case DRIVER_CLAIMED:
+        if (PLANTED(CLAIMED_AGAIN)) {
+            local_runs_remove(&runner->runs, run);
+            break;
+        }
         report_end_without(runner, local, DRIVER_LOST,
                            "it was claimed, and when its node came back nothing of it "
                            "was left");

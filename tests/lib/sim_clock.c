@@ -350,6 +350,40 @@ void sim_clock_boot_drift(struct clock *clock, int32_t ppm)
     sim->boot_drift_ppm = ppm;
 }
 
+void sim_clock_boot_of(struct clock *clock, uint64_t started_us, uint64_t origin_ms,
+                       int32_t ppm)
+{
+    struct sim_clock *sim = sim_clock_of(clock);
+    assert(started_us <= sim->time->now_us && ppm >= -100000 && ppm <= 100000);
+    sim->boot_origin_ms = origin_ms;
+    sim->boot_anchor_us = started_us;
+    sim->boot_local_us = 0;
+    sim->boot_drift_ppm = ppm;
+}
+
+void sim_clock_boot_like(struct clock *clock, const struct clock *other)
+{
+    struct sim_clock *sim = sim_clock_of(clock);
+    const struct sim_clock *like = (const struct sim_clock *)other;
+    sim->boot_origin_ms = like->boot_origin_ms;
+    sim->boot_anchor_us = like->boot_anchor_us;
+    sim->boot_local_us = like->boot_local_us;
+    sim->boot_drift_ppm = like->boot_drift_ppm;
+}
+
+uint64_t sim_clock_boot_when(const struct clock *clock, uint64_t boot_ms)
+{
+    const struct sim_clock *sim = (const struct sim_clock *)clock;
+    uint64_t rate = (uint64_t)(1000000 + sim->boot_drift_ppm);
+    uint64_t shown_us =
+        boot_ms > sim->boot_origin_ms ? (boot_ms - sim->boot_origin_ms) * 1000 : 0;
+    uint64_t left_us =
+        shown_us > sim->boot_local_us ? shown_us - sim->boot_local_us : 0;
+    uint64_t when_us = sim->boot_anchor_us + left_us / rate * 1000000 +
+                       left_us % rate * 1000000 / rate + (left_us > 0);
+    return when_us > sim->time->now_us ? when_us : sim->time->now_us;
+}
+
 void sim_clock_suspend(struct clock *clock, uint64_t for_ms)
 {
     sim_clock_of(clock)->boot_local_us += for_ms * 1000;

@@ -57,6 +57,15 @@ void sim_clock_wall_jump(struct clock *clock, int64_t by_ms);
 void sim_clock_drift(struct clock *clock, int32_t ppm);
 /* Likewise of boot time alone, which is exact at first. */
 void sim_clock_boot_drift(struct clock *clock, int32_t ppm);
+/* Boot time is that of a machine that showed `origin_ms` at `started_us` of the world,
+ * and whose seconds are shorter by parts of a million: the same for all its processes,
+ * one after the other. */
+void sim_clock_boot_of(struct clock *clock, uint64_t started_us, uint64_t origin_ms,
+                       int32_t ppm);
+/* The boot time of another clock of the same machine. */
+void sim_clock_boot_like(struct clock *clock, const struct clock *other);
+/* The first moment of the world at which it shows that boot time, or later. */
+uint64_t sim_clock_boot_when(const struct clock *clock, uint64_t boot_ms);
 /* Boot time went on for so long while nothing else did. */
 void sim_clock_suspend(struct clock *clock, uint64_t for_ms);
 

@@ -7,6 +7,7 @@
 
 #include "base/hash.h"
 #include "sim/inside.h"
+#include "sim/machine.h"
 
 static const char *const fault_words[FAULT_COUNT] = {
 #define X(SYMBOL, word, weight, storm) [FAULT_##SYMBOL] = word,
@@ -304,6 +305,7 @@ static bool chaos_make_net(struct world *world, enum fault fault)
         transcript_note(world->transcript, "net: no cuts");
         sim_network_heal(world->network);
         leases_stay_away(world);
+        chaos_runs_stay_away(world);
         return true;
     case FAULT_BREAK:
         if (chaos_chance(world, 70)) {
@@ -374,6 +376,12 @@ static void chaos_make(struct world *world, enum fault fault)
         member = chaos_chance(world, 50) ? chaos_leader(world) : member;
         sim_node_retire(member, chaos_chance(world, 50));
         break;
+    case FAULT_SUPERVISOR:
+        machine_kill_supervisor(member->machine, chaos_below(world, 1000));
+        break;
+    case FAULT_AWAY:
+        chaos_runs_away(world, member);
+        break;
     default: /* there is no other */
         assert(false);
     }
@@ -384,12 +392,13 @@ static void chaos_make(struct world *world, enum fault fault)
 static bool chaos_may(const struct world *world, enum fault fault)
 {
     static const bool harmless[FAULT_COUNT] = {
-        [FAULT_DISK_SLOW] = true, [FAULT_PARTITION] = true,
-        [FAULT_HEAL] = true,      [FAULT_PARTITION_ONE_WAY] = true,
-        [FAULT_BREAK] = true,     [FAULT_ISOLATE_LEADER] = true,
-        [FAULT_PAUSE] = true,     [FAULT_WIRE] = true,
-        [FAULT_WALL_JUMP] = true, [FAULT_TRANSFER] = true,
-        [FAULT_TWICE] = true,     [FAULT_STALE] = true,
+        [FAULT_DISK_SLOW] = true,  [FAULT_PARTITION] = true,
+        [FAULT_HEAL] = true,       [FAULT_PARTITION_ONE_WAY] = true,
+        [FAULT_BREAK] = true,      [FAULT_ISOLATE_LEADER] = true,
+        [FAULT_PAUSE] = true,      [FAULT_WIRE] = true,
+        [FAULT_WALL_JUMP] = true,  [FAULT_TRANSFER] = true,
+        [FAULT_TWICE] = true,      [FAULT_STALE] = true,
+        [FAULT_SUPERVISOR] = true, [FAULT_AWAY] = true,
     };
     return world->put_back == NULL || harmless[fault];
 }
@@ -492,9 +501,11 @@ void chaos_init(struct world *world)
     }
     chaos_draw_later(world, weights);
     bool storm = world_chance(world, 25);
-    if (world->options->kind == WORLD_STORM ||
-        (world->options->kind == WORLD_MIXED && storm)) {
+    if (world->options->kind == WORLD_STORM || (world_is_of_all(world) && storm)) {
         chaos_storm(world);
+    }
+    if (world->witness != NULL) {
+        chaos_runs_draw(world);
     }
     if (world->options->kind == WORLD_STALE) {
         chaos_draw_stale(world);
@@ -535,6 +546,7 @@ void chaos_heal(struct world *world)
     world->formation = false;
     world->down_max_us = 1000;
     sim_time_cancel(world->time, &world->chaos);
+    chaos_runs_heal(world);
     sim_network_heal(world->network);
     sim_network_set_wire(world->network, &wire);
     sim_network_repeat(world->network, 0, 0);

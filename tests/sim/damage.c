@@ -14,6 +14,7 @@
 
 #include "raft/node_inside.h"
 #include "sim/inside.h"
+#include "sim/machine.h"
 
 #define FLIPS_MAX         3
 #define TRIES             16 /* for a byte that is not zero */
@@ -49,12 +50,21 @@ bool damage_allowed(struct world *world, const struct sim_node *member)
            !damage_is_only_founder(world, member);
 }
 
+/* What is alive on the machine has lost its folder. */
+static void damage_runs(struct sim_node *member)
+{
+    if (member->machine != NULL) {
+        machine_lose_folder(member->machine);
+    }
+}
+
 /* It is down, and its folder is good for nothing: it comes back as a stranger. */
 static void damage_empty(struct sim_node *member)
 {
     transcript_note(member->world->transcript, "%s: its folder is emptied",
                     member->name);
     sim_disk_wipe(member->disk);
+    damage_runs(member);
     member->world->result->wipes++;
     member->wiped = true;
     member->flipped = false;
@@ -164,6 +174,7 @@ static void damage_replace(struct sim_node *member)
     transcript_note(member->world->transcript, "%s: an old copy is put back",
                     member->name);
     sim_disk_wipe(member->disk);
+    damage_runs(member);
     for (size_t i = 0; i < sim_disk_count(member->copy); i++) {
         const char *name = sim_disk_name(member->copy, i);
         size_t len = 0;

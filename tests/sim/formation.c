@@ -107,7 +107,7 @@ void formation_init(struct world *world)
                     hash_mix(world->options->seed ^ 0x73746570u));
     world->formation = world->options->kind == WORLD_FORMING && world->count > 1 &&
                        formation_chance(world, 67);
-    for (size_t i = 0; i < world->count; i++) {
+    for (size_t i = 0; world->formation && i < world->count; i++) {
         world->members[i].strike =
             (struct sim_event){.fire = formation_strike, .owner = &world->members[i]};
     }

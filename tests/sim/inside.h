@@ -20,7 +20,11 @@
 #define NODES_MAX  5
 #define LEASED_MAX 64
 
+struct control;
 struct draft;
+struct machine;
+struct runner;
+struct witness;
 struct world;
 
 /*   DOWN ──sim_node_start()──▶ UP ──sim_node_end()──▶ DYING ──taken apart──▶ DOWN
@@ -69,6 +73,10 @@ struct sim_node {
     struct clock *clock;
     struct link *link;
     struct node *node;
+    struct machine *machine; /* NULL, as the next two: nobody carries out runs */
+    struct runner *runner;
+    struct control *control;
+    size_t parts; /* of this life that are not gone yet */
     struct node_watch watch;
     uint64_t commit;     /* in this life */
     uint64_t membership; /* index of the newest one in its log, likewise */
@@ -139,12 +147,21 @@ struct world {
     uint64_t fault_number; /* of the next one */
     struct sim_event chaos;
     struct sim_event client;
-    uint64_t contents;     /* that were made up */
-    bool leaving;          /* ... the clients: nothing is repeated any more */
-    struct draft *repeats; /* writes that wait to be asked again */
+    uint64_t contents;       /* that were made up */
+    bool leaving;            /* ... the clients: nothing is repeated any more */
+    struct draft *repeats;   /* writes that wait to be asked again */
+    uint64_t chaos_us;       /* faults until then; 0: by chance */
+    struct sim_node *absent; /* cut off for a while; NULL: none is */
+    bool absent_says_nothing;
+    bool absent_hears_nothing;
+    struct sim_event absent_ends;
+    bool strikes; /* faults are aimed at the moments of runs */
+    struct sim_random strike_random;
+    struct witness *witness; /* NULL: there are no programs in this world */
     struct sim_event run_client;
-    uint64_t run_ops; /* that were asked */
-    uint64_t run_key; /* the one that was used last */
+    uint64_t run_gap_us; /* mean time between two of its asks */
+    uint64_t run_ops;    /* that were asked */
+    uint64_t run_key;    /* the one that was used last */
     struct sim_event reader;
     uint64_t told; /* highest sequence acknowledged, or shown by a consistent read */
     struct sim_event operator;
@@ -177,6 +194,8 @@ __attribute__((format(printf, 2, 3), noreturn)) void world_break(struct world *w
 __attribute__((format(printf, 2, 3))) void world_doubt(struct world *world,
                                                        const char *format, ...);
 uint64_t world_below(struct world *world, uint64_t limit);
+/* Are its worlds of all sorts? */
+bool world_is_of_all(const struct world *world);
 bool world_chance(struct world *world, uint32_t percent);
 void world_queue(struct world *world, struct sim_event *event, uint64_t delay_us);
 
@@ -248,6 +267,15 @@ void chaos_heal(struct world *world);
 /* Faults again, of those that take nobody's data, as long as they are to be made. */
 void chaos_again(struct world *world);
 
+/* --- chaos_runs.c: the world has a witness */
+void chaos_runs_draw(struct world *world);
+void chaos_runs_away(struct world *world, struct sim_node *member);
+/* All cuts were healed: but those of who is away. */
+void chaos_runs_stay_away(struct world *world);
+void chaos_runs_heal(struct world *world);
+/* Something befalls a run of this node's: now its end would mean much. */
+void chaos_runs_moment(struct sim_node *member);
+
 /* --- formation.c */
 void formation_init(struct world *world);
 /* Look at it, as long as world->formation. */
@@ -296,6 +324,11 @@ struct history_task client_view(const struct registry *registry, uint64_t number
 
 /* --- run_client.c */
 void run_client_init(struct world *world);
+
+/* --- sim_node.c: the runs of a node that has begun, and of one that ends */
+void sim_node_start_runs(struct sim_node *member);
+/* Nobody places anything any more; what was placed is carried out. */
+void sim_node_stop_control(struct sim_node *member);
 
 /* --- reader.c */
 void reader_init(struct world *world);

@@ -29,8 +29,8 @@ static const struct argp_option option_list[] = {
     {"full", 'f', "N", 0, "Number of seeds if MUSTER_TEST_FULL is set", 0},
     {"short", 'S', "N", 0, "Number of seeds if MUSTER_TEST_SHORT is set", 0},
     {"nodes", 'n', "N", 0, "Nodes of the cluster, 1 to 5 (3)", 0},
-    {"kind", 'k', "WORD", 0, "founded, forming, storm, stale, or mixed (the default)",
-     0},
+    {"kind", 'k', "WORD", 0,
+     "founded, forming, storm, stale, runs, or mixed (the default)", 0},
     {"chaos", 'm', "MS", 0, "Virtual time with faults (by seed)", 0},
     {"jobs", 'j', "N", 0, "Processes that share the seeds (1)", 0},
     {"trace", 't', NULL, 0, "Print all that happens", 0},
@@ -145,10 +145,11 @@ static void totals_print(const struct runs_totals *totals, size_t nodes)
            " wipes, %" PRIu64 " events, %" PRIu64 " frames, %" PRIu64
            " disk operations, %" PRIu64 " entries; writes: %" PRIu64
            " acknowledged, %" PRIu64 " never, %" PRIu64 " unknown; %" PRIu64
-           " consistent reads; %" PRIu64 " leases, %" PRIu64 " times called lost\n",
+           " consistent reads; %" PRIu64 " leases, %" PRIu64
+           " times called lost, %" PRIu64 " runs\n",
            sum->elections, sum->crashes, sum->wipes, sum->events, sum->frames,
            sum->operations, sum->applied, sum->acknowledged, sum->never, sum->unknown,
-           sum->reads, sum->leases, sum->losses);
+           sum->reads, sum->leases, sum->losses, sum->runs);
     printf("sim: histories of %" PRIu64 " tasks with %" PRIu64
            " operations judged, %" PRIu64 " given up\n",
            sum->history.tasks, sum->history.operations, sum->history.gave_up);

@@ -49,6 +49,7 @@ struct model_run {
     uint32_t signal;
     bool changes;
     char name[NAME_MAX_BYTES];
+    char module[NAME_MAX_BYTES]; /* as its text has it */
     char *text;
     char *draft; /* NULL: none */
     size_t draft_len;

@@ -10,7 +10,7 @@
 
 #define RUNS_GO_AT_ONCE 16
 #define ID_TEXT         "00000000-0000-0000-0000-000000000000"
-#define CONFIG          "{\"providers\":[],\"services\":[],\"module\":\"\"}"
+#define CONFIG          "{\"providers\":[],\"services\":[],\"module\":\"%s\"}"
 
 enum { PENDING = 1, RUNNING = 2, STOPPING = 3, ENDED = 4 };
 enum { SUCCESS = 1, CANCELLED = 4, LOST = 5 };
@@ -111,6 +111,11 @@ static void time_text(uint64_t wall_ms, char out[32])
     snprintf(out, 32, "%s.%03uZ", whole, (unsigned)(wall_ms % 1000));
 }
 
+static char *config_of(const struct model_run *run)
+{
+    return mem_printf(CONFIG, run->module);
+}
+
 static void tell_end(struct model *model, struct model_run *run)
 {
     char from[32];
@@ -124,20 +129,39 @@ static void tell_end(struct model *model, struct model_run *run)
                  run->text[0] != '\0' ? run->text : outcomes[run->outcome]);
     }
     run->revision = model_next(model);
-    char *data = mem_printf(
-        "{\"id\":\"" ID_TEXT "\",\"success\":%s,\"start_time\":\"%s\","
-        "\"end_time\":\"%s\",\"task_name\":\"%s\",\"error\":%s,\"config\":" CONFIG
-        ",\"run\":%" PRIu64 ",\"node\":\"%" PRIu64 "\",\"purpose\":\"%s\","
-        "\"outcome\":\"%s\",\"exit_code\":%u,\"signal\":%u,\"changes\":%s}",
-        success ? "true" : "false", from, to, run->name, error, run->id, run->node,
-        purposes[run->purpose], outcomes[run->outcome], run->exit_code, run->signal,
-        run->changes ? "true" : "false");
+    char *config = config_of(run);
+    char *data =
+        mem_printf("{\"id\":\"" ID_TEXT "\",\"success\":%s,\"start_time\":\"%s\","
+                   "\"end_time\":\"%s\",\"task_name\":\"%s\",\"error\":%s,\"config\":%s"
+                   ",\"run\":%" PRIu64 ",\"node\":\"%" PRIu64 "\",\"purpose\":\"%s\","
+                   "\"outcome\":\"%s\",\"exit_code\":%u,\"signal\":%u,\"changes\":%s}",
+                   success ? "true" : "false", from, to, run->name, error, config,
+                   run->id, run->node, purposes[run->purpose], outcomes[run->outcome],
+                   run->exit_code, run->signal, run->changes ? "true" : "false");
     model_event(model, "run.ended", run->name, data);
+    mem_free(config);
     mem_free(data);
 }
 
 /* --- placing ------------------------------------------------------------------------
  */
+
+/* In a text of the clients' it stands behind its only `"module":`. */
+static void note_module(const struct model *model, struct model_run *run)
+{
+    const struct model_task *task = model_find(model, text_of(run->name));
+    struct text text = {run->draft, run->draft_len};
+    if (run->draft == NULL) {
+        text = (struct text){task->text, task->text_len};
+    }
+    char *copy = model_copy(text);
+    const char *at = strstr(copy, "\"module\":\"");
+    if (at != NULL) {
+        at += strlen("\"module\":\"");
+        snprintf(run->module, sizeof run->module, "%.*s", (int)strcspn(at, "\""), at);
+    }
+    mem_free(copy);
+}
 
 int model_place(struct model *model, struct text name, const struct model_run *from)
 {
@@ -146,6 +170,7 @@ int model_place(struct model *model, struct text name, const struct model_run *f
     struct model_run *run = &model->runs[model->run_count++];
     *run = *from;
     memcpy(run->name, name.data, name.len);
+    note_module(model, run);
     run->id = model_next(model);
     run->state = PENDING;
     run->placed_ms = model->wall_ms;
@@ -504,6 +529,14 @@ int model_run_apply(struct model *model, const struct command *command)
 /* --- comparing ----------------------------------------------------------------------
  */
 
+static bool config_is(const struct model_run *run, const char *shown)
+{
+    char *config = config_of(run);
+    bool same = strcmp(shown, config) == 0;
+    mem_free(config);
+    return same;
+}
+
 static bool run_is(const struct model_run *run, const struct run *shown)
 {
     return shown != NULL && shown->id == run->id &&
@@ -520,7 +553,7 @@ static bool run_is(const struct model_run *run, const struct run *shown)
            shown->signal == run->signal && shown->changes == run->changes &&
            shown->enabled == run->enabled && shown->enabled_at == run->enabled_at &&
            strcmp(shown->task, run->name) == 0 && strcmp(shown->text, run->text) == 0 &&
-           strcmp(shown->config, CONFIG) == 0 && shown->draft_len == run->draft_len &&
+           config_is(run, shown->config) && shown->draft_len == run->draft_len &&
            (run->draft == NULL ||
             memcmp(shown->draft, run->draft, run->draft_len) == 0);
 }

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who does to runs whatever the state machine allows, and more: places them, tells that
- * they have begun and ended, stops them, calls them lost, deletes their tasks
- * meanwhile, makes tasks due, lets schedules fire; from what some node shows, which may
- * be old. No process runs: what is tried is the replicated state.
+/* Where nodes carry out runs: a client as the API is one, who has tasks of all sorts,
+ * some with a schedule, and starts, cancels, changes and deletes them.
+ *
+ * Elsewhere: who does to runs whatever the state machine allows, and more: places them,
+ * tells that they have begun and ended, stops them, calls them lost, deletes their
+ * tasks meanwhile, makes tasks due, lets schedules fire; from what some node shows,
+ * which may be old. No process runs: what is tried is the replicated state.
  *
  * Its tasks have names of their own: histories know nothing of runs. */
 #include <inttypes.h>
@@ -11,11 +14,14 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "control/place.h"
 #include "sim/inside.h"
 
 #define NAMES        6
 #define OPS_MAX      3000 /* then there are no more: the log is long enough */
 #define REPEAT_LEAST 30   /* percent of the keys */
+#define SCHEDULED    4    /* names from this one on: each few seconds */
+#define ASK_GAP_US   40000
 
 /* A write under way. */
 struct run_op {
@@ -23,7 +29,7 @@ struct run_op {
     struct sim_node *member;
     uint64_t number;
     char name[16];
-    char text[64];
+    char text[160];
     char request_id[32];
     char key[32];
     struct command command;
@@ -42,8 +48,26 @@ static bool chance(struct world *world, uint32_t percent)
 /* --- one function a kind of write ---------------------------------------------------
  */
 
+/* Of one that is carried out. Of a name all but the first member stays as it is: that
+ * is what the model knows. */
+static struct text op_real_text(struct run_op *op)
+{
+    uint64_t by = below(op->world, 20);
+    const char *cron =
+        op->name[1] == '0' + SCHEDULED ? "*/2 * * * * *" : "*/5 * * * * *";
+    bool scheduled = op->name[1] >= '0' + SCHEDULED;
+    snprintf(op->text, sizeof op->text,
+             "{\"by\":%" PRIu64 "%s%s%s,\"module\":\"m\",\"name\":\"%s\"}", by,
+             scheduled ? ",\"condition\":{\"schedule\":{\"cron\":\"" : "",
+             scheduled ? cron : "", scheduled ? "\"}}" : "", op->name);
+    return text_of(op->text);
+}
+
 static struct text op_text(struct run_op *op)
 {
+    if (op->world->witness != NULL) {
+        return op_real_text(op);
+    }
     /* One after the other: in which order arguments are drawn is the compiler's choice.
      */
     const char *flag = chance(op->world, 50) ? "x" : "";
@@ -280,6 +304,163 @@ static void op_submit(struct run_op *op)
     mem_free(op);
 }
 
+/* --- as the API does it
+ * ------------------------------------------------------------- */
+
+/* The node that leads says where; false: nobody can take it. */
+static bool ask_place(struct run_op *op)
+{
+    struct world *world = op->world;
+    struct command *command = &op->command;
+    uint64_t node = 0;
+    struct err err;
+    if (control_place_now(op->member->node, &node, &err) != 0) {
+        return false;
+    }
+    uint32_t lease_ms = (uint32_t)registry_setting(world->drawing, SETTING_RUN_LEASE);
+    uint32_t grace_ms = (uint32_t)registry_setting(world->drawing, SETTING_RUN_GRACE);
+    bool inspects = chance(world, 15);
+    if (chance(world, 92)) {
+        command->type = COMMAND_RUN_START;
+        command->run_start = (__typeof__(command->run_start)){
+            .task = text_of(op->name),
+            .node = node,
+            .cause = RUN_CAUSE_CLIENT,
+            .purpose = inspects ? RUN_INSPECT : RUN_APPLY,
+            .lease_ms = lease_ms,
+            .grace_ms = grace_ms,
+            .tries = 3,
+        };
+        return true;
+    }
+    command->type = COMMAND_RUN_TRIAL;
+    command->run_trial = (__typeof__(command->run_trial)){
+        .name = text_of(op->name),
+        .text = op_text(op),
+        .enabled_at = 1,
+        .enabled = true,
+        .node = node,
+        .purpose = inspects ? RUN_TRIAL_INSPECT : RUN_TRIAL,
+        .lease_ms = lease_ms,
+        .grace_ms = grace_ms,
+    };
+    return true;
+}
+
+static bool ask_cancel(struct run_op *op)
+{
+    const struct run *run =
+        registry_live_run(op->world->drawing, op->name, strlen(op->name));
+    if (run != NULL) {
+        op->command.type = COMMAND_RUN_STOP;
+        op->command.run_stop =
+            (__typeof__(op->command.run_stop)){run->id, RUN_STOP_CANCEL};
+    }
+    return run != NULL;
+}
+
+static void ask_due(struct run_op *op)
+{
+    uint64_t at_ms = registry_clock_ms(op->world->drawing) + below(op->world, 300);
+    op->command.type = COMMAND_TASK_DUE;
+    op->command.task_due = (__typeof__(op->command.task_due)){
+        text_of(op->name), 0, RUN_CAUSE_CHANGE, at_ms, at_ms + below(op->world, 300)};
+}
+
+/* Leases and graces that a world can wait for. */
+static void ask_setting(struct run_op *op)
+{
+    static const struct {
+        const char *name;
+        uint64_t least;
+        uint64_t span;
+    } settings[] = {
+        {"run_lease_ms", 1000, 1500},   {"run_lease_ms", 1000, 5000},
+        {"run_grace_ms", 500, 1000},    {"run_grace_ms", 500, 4000},
+        {"drain_deadline_ms", 0, 3000}, {"task_events", 1, 6},
+        {"runs_max_count", 100, 40},    {"catch_up", 0, 2},
+    };
+    struct command *command = &op->command;
+    uint64_t which = below(op->world, sizeof settings / sizeof settings[0]);
+    command->type = COMMAND_SETTING_SET;
+    command->setting_set = (__typeof__(command->setting_set)){
+        text_of(settings[which].name),
+        settings[which].least + below(op->world, settings[which].span)};
+}
+
+/* In most worlds leases and graces are soon shorter than they are at first. False: they
+ * are. */
+static bool ask_quick(struct run_op *op)
+{
+    struct world *world = op->world;
+    bool lease = registry_setting(world->drawing, SETTING_RUN_LEASE) == 4000;
+    bool grace = registry_setting(world->drawing, SETTING_RUN_GRACE) == 5000;
+    if (!world_later(world, 0x71756963, 80) || (!lease && !grace) ||
+        chance(world, 20)) {
+        return false;
+    }
+    op->command.type = COMMAND_SETTING_SET;
+    op->command.setting_set = (__typeof__(op->command.setting_set)){
+        text_of(lease ? "run_lease_ms" : "run_grace_ms"),
+        (lease ? 1000 : 500) + below(world, 600)};
+    return true;
+}
+
+/* False: there is nothing to ask for. */
+static bool ask_make(struct run_op *op)
+{
+    uint64_t dice = below(op->world, 100);
+    if (ask_quick(op)) {
+        return true;
+    }
+    if (dice < 30) {
+        op_task(op);
+    } else if (dice < 62) {
+        return ask_place(op);
+    } else if (dice < 74) {
+        return ask_cancel(op);
+    } else if (dice < 95) {
+        ask_due(op);
+    } else {
+        ask_setting(op);
+    }
+    return true;
+}
+
+static void run_ask(struct world *world, struct sim_node *member)
+{
+    struct run_op *op = mem_zalloc(sizeof *op);
+    op->world = world;
+    op->member = member;
+    world->drawing = node_registry(member->node);
+    snprintf(op->name, sizeof op->name, "r%" PRIu64, below(world, NAMES));
+    if (!ask_make(op)) {
+        mem_free(op);
+        return;
+    }
+    op_key(op);
+    world->run_ops++;
+    op_submit(op);
+}
+
+static void run_ask_turn(struct sim_event *event)
+{
+    struct world *world = event->owner;
+    struct sim_node *leader = NULL;
+    for (size_t i = 0; i < world->count; i++) {
+        struct sim_node *member = &world->members[i];
+        bool leads = sim_node_leads(member) && !member->paused;
+        leader = leads && (leader == NULL || chance(world, 50)) ? member : leader;
+    }
+    if (leader != NULL &&
+        (registry_level(node_registry(leader->node)) >= 3 || chance(world, 5))) {
+        run_ask(world, leader);
+    }
+    if (world->run_ops < OPS_MAX) {
+        world_queue(world, event, 1 + below(world, 2 * world->run_gap_us));
+    }
+}
+
 static void run_write(struct world *world, struct sim_node *member)
 {
     struct run_op *op = mem_zalloc(sizeof *op);
@@ -329,6 +510,12 @@ static void run_client_turn(struct sim_event *event)
 void run_client_init(struct world *world)
 {
     sim_random_init(&world->run_random, hash_mix(world->options->seed ^ 0x72756e73));
+    if (world->witness != NULL) {
+        world->run_gap_us = ASK_GAP_US / 4 + below(world, 4 * ASK_GAP_US);
+        world->run_client = (struct sim_event){.fire = run_ask_turn, .owner = world};
+        world_queue(world, &world->run_client, world->run_gap_us);
+        return;
+    }
     world->run_client = (struct sim_event){.fire = run_client_turn, .owner = world};
     if (world->options->kind == WORLD_MIXED && chance(world, 60)) {
         world_queue(world, &world->run_client, world->write_gap_us);

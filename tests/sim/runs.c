@@ -47,6 +47,7 @@ static void totals_add(struct runs_totals *totals, uint64_t seed,
     sum->reads += result->reads;
     sum->leases += result->leases;
     sum->losses += result->losses;
+    sum->runs += result->runs;
     sum->never += result->never;
     sum->unknown += result->unknown;
     sum->applied += result->applied;

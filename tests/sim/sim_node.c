@@ -7,12 +7,17 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hash.h"
+#include "control/control.h"
 #include "raft/charter.h"
 #include "raft/engine_inside.h"
 #include "raft/identity.h"
 #include "raft/node_inside.h"
 #include "raft/store/store.h"
+#include "run/runner.h"
 #include "sim/inside.h"
+#include "sim/machine.h"
+#include "sim/witness.h"
 
 static const char *const loss_names[] = {"lost", "kept", "torn", "reordered"};
 
@@ -140,6 +145,26 @@ static void sim_node_free_life(struct sim_node *member)
     member->clock = NULL;
 }
 
+void sim_node_start_runs(struct sim_node *member)
+{
+    struct runner_options options = {
+        .clock = member->clock,
+        .node = member->node,
+        .driver = sim_driver_new(member->machine),
+    };
+    member->runner = runner_new(&options);
+    member->control = control_new(member->clock, member->node);
+    member->parts++;
+}
+
+void sim_node_stop_control(struct sim_node *member)
+{
+    if (member->control != NULL) {
+        control_free(member->control);
+        member->control = NULL;
+    }
+}
+
 /* What is on the disk when the next life begins. */
 static void sim_node_power_on(struct sim_node *member)
 {
@@ -190,6 +215,9 @@ static void sim_node_does_not_start(struct sim_node *member, const struct err *e
     }
     member->end = sim_disk_powered(member->disk) ? SIM_NODE_KILLED : SIM_NODE_POWER_OFF;
     sim_disk_power_off(member->disk);
+    if (member->machine != NULL && member->end == SIM_NODE_POWER_OFF) {
+        machine_reboot(member->machine);
+    }
     sim_node_free_life(member);
     member->node = NULL;
     damage_when_down(member);
@@ -213,6 +241,9 @@ void sim_node_start(struct sim_node *member)
     member->clock = sim_clock_new(world->time, sim_random_next(&member->random));
     sim_clock_drift(member->clock,
                     (int32_t)sim_random_below(&member->random, 20001) - 10000);
+    if (member->machine != NULL) {
+        machine_clock(member->machine, member->clock);
+    }
     if (world->count > 1) {
         member->link = sim_link_new(world->network, member->clock, member->address);
     }
@@ -230,6 +261,10 @@ void sim_node_start(struct sim_node *member)
     member->watch = (struct node_watch){.changed = sim_node_news, .owner = member};
     node_on_leadership(member->node, &member->watch);
     leases_started(member);
+    member->parts = 1;
+    if (member->machine != NULL) {
+        sim_node_start_runs(member);
+    }
 }
 
 static void sim_node_restart(struct sim_event *event)
@@ -248,11 +283,27 @@ static void sim_node_restart(struct sim_event *event)
 /* --- ending
  * ------------------------------------------------------------------------ */
 
-static void sim_node_gone(void *owner)
+static void sim_node_part_gone(void *owner)
 {
     struct sim_node *member = owner;
-    member->node = NULL;
-    world_queue(member->world, &member->bury, 0);
+    if (--member->parts == 0) {
+        member->node = NULL;
+        world_queue(member->world, &member->bury, 0);
+    }
+}
+
+/* Before the node, as in the daemon; what is alive lives on, but for a reboot. */
+static void sim_node_end_runs(struct sim_node *member)
+{
+    if (member->runner == NULL) {
+        return;
+    }
+    sim_node_stop_control(member);
+    runner_stop(member->runner, sim_node_part_gone, member);
+    member->runner = NULL;
+    if (member->end == SIM_NODE_POWER_OFF) {
+        machine_reboot(member->machine);
+    }
 }
 
 static void sim_node_bury(struct sim_event *event)
@@ -282,7 +333,8 @@ void sim_node_end(struct sim_node *member, enum sim_node_end end, uint64_t down_
         sim_disk_power_off(member->disk);
     }
     node_off_leadership(member->node, &member->watch);
-    node_stop(member->node, sim_node_gone, member);
+    sim_node_end_runs(member);
+    node_stop(member->node, sim_node_part_gone, member);
     sim_time_cancel(world->time, &member->failed);
     sim_time_cancel(world->time, &member->retired);
     member->retiring = false;
@@ -311,6 +363,9 @@ void sim_node_retire(struct sim_node *member, bool wait)
     if (member->state == SIM_NODE_UP && !member->retiring) {
         transcript_note(member->world->transcript, "%s: is to stop", member->name);
         member->retiring = true;
+        if (member->runner != NULL) {
+            runner_retire(member->runner);
+        }
         node_retire(member->node, wait, sim_node_may_stop, member);
     }
 }
@@ -374,10 +429,9 @@ void sim_node_init(struct world *world, size_t slot)
     struct sim_node *member = &world->members[slot];
     *member = (struct sim_node){.world = world, .slot = slot, .level = COMMAND_LEVEL};
     if (world->mixed && world_chance(world, 60)) {
-        member->level = world->options->kind != WORLD_MIXED ||
-                                world_later(world, 0x6c6576656c + slot, 50)
-                            ? 1
-                            : 2;
+        member->level =
+            !world_is_of_all(world) || world_later(world, 0x6c6576656c + slot, 50) ? 1
+                                                                                   : 2;
     }
     sim_random_init(&member->random, sim_random_next(&world->random));
     member->failed = (struct sim_event){.fire = sim_node_failed, .owner = member};
@@ -391,6 +445,10 @@ void sim_node_init(struct world *world, size_t slot)
     snprintf(member->api_address, sizeof member->api_address, "n%zu:8558", slot + 1);
     member->disk =
         sim_disk_new(world->time, sim_random_next(&member->random), member->name);
+    if (world->witness != NULL) {
+        member->machine =
+            machine_new(member, hash_mix(world->options->seed ^ 0x6d616368) + slot);
+    }
 }
 
 void sim_node_close(struct sim_node *member)
@@ -398,6 +456,9 @@ void sim_node_close(struct sim_node *member)
     assert(member->state == SIM_NODE_DOWN);
     damage_forget_copy(member);
     sim_disk_free(member->disk);
+    if (member->machine != NULL) {
+        machine_free(member->machine);
+    }
 }
 
 /* --- looking at it
@@ -429,6 +490,7 @@ static void sim_node_observe_applied(struct sim_node *member,
     if (applied == member->applied) {
         return;
     }
+    bool news = applied > truth_last(truth);
     for (uint64_t index = member->applied + 1; index <= applied; index++) {
         const struct entry *entry = engine_entry(engine, index);
         if (entry != NULL) { /* else a snapshot covers it: the state tells */
@@ -445,6 +507,9 @@ static void sim_node_observe_applied(struct sim_node *member,
                     member->name, applied);
     }
     sim_node_check(member, truth_state(truth, applied, node_registry(member->node)));
+    if (news && member->world->witness != NULL) {
+        witness_applied(member->world->witness, node_registry(member->node));
+    }
 }
 
 /* What a node keeps for others is bounded, whatever befalls it. What waits in its

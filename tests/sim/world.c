@@ -12,6 +12,8 @@
 #include "base/mem.h"
 #include "raft/engine.h"
 #include "sim/inside.h"
+#include "sim/machine.h"
+#include "sim/witness.h"
 
 #define WELL_LIMIT_US 60000000 /* from healing on, in virtual time */
 #define END_LIMIT_US  60000000
@@ -22,7 +24,7 @@ const char *world_kind_word(enum world_kind kind)
     static const char *const words[] = {
         [WORLD_MIXED] = "mixed",     [WORLD_FOUNDED] = "founded",
         [WORLD_FORMING] = "forming", [WORLD_STORM] = "storm",
-        [WORLD_STALE] = "stale",
+        [WORLD_STALE] = "stale",     [WORLD_RUNS] = "runs",
     };
     return words[kind];
 }
@@ -102,6 +104,11 @@ bool world_later(const struct world *world, uint64_t what, uint32_t percent)
     return sim_random_chance(&random, percent);
 }
 
+bool world_is_of_all(const struct world *world)
+{
+    return world->options->kind == WORLD_MIXED || world->options->kind == WORLD_RUNS;
+}
+
 /* What a seed decides before anything happens. */
 static void world_draw(struct world *world)
 {
@@ -130,12 +137,17 @@ static void world_draw(struct world *world)
     world->forward_writes = world_chance(world, 40);
     enum world_kind kind = world->options->kind;
     bool forms = world_chance(world, 30);
-    world->forming = kind == WORLD_FORMING || (kind == WORLD_MIXED && forms);
+    world->forming = kind == WORLD_FORMING || (world_is_of_all(world) && forms);
     world->founders = world->count;
     if (world->count == 5 && !world->forming && world_later(world, 0x7374616e64, 30)) {
         world->founders = 3;
     }
-    leases_draw(world);
+    if (kind == WORLD_RUNS) {
+        world->witness = witness_new(world);
+        world->mixed = world->mixed && world_later(world, 0x6c65766c, 40);
+    } else {
+        leases_draw(world);
+    }
     transcript_note(world->transcript,
                     "seed %" PRIu64 ": %zu nodes, %s, election timeout %u ms, disk up "
                     "to %" PRIu64 " us, a fault each %" PRIu64 " us, a write each "
@@ -311,6 +323,9 @@ static void world_close(struct world *world)
     }
     client_close(world);
     sim_network_free(world->network);
+    if (world->witness != NULL) {
+        witness_free(world->witness);
+    }
     truth_free(world->truth);
     history_free(world->history);
     transcript_free(world->transcript);
@@ -350,10 +365,39 @@ static bool world_is_settled(const struct world *world)
     return true;
 }
 
+/* No client asks for runs any more, programs are short: each run that was accepted
+ * comes to its end, each task that is due has its run. Then nobody places any. */
+static void world_finish_runs(struct world *world)
+{
+    uint64_t limit = sim_time_now_us(world->time) + END_LIMIT_US;
+    transcript_note(world->transcript, "runs are to end");
+    sim_time_cancel(world->time, &world->run_client);
+    for (size_t i = 0; i < world->count; i++) {
+        machine_hurry(world->members[i].machine);
+    }
+    while (!witness_is_done(world->witness)) {
+        if (sim_time_now_us(world->time) > limit) {
+            world_tell_state(world);
+            witness_tell(world->witness);
+            world_break(world,
+                        "a run has not ended, or a task has had no run, %d s "
+                        "after the last was asked for",
+                        END_LIMIT_US / 1000000);
+        }
+        world_step(world);
+    }
+    for (size_t i = 0; i < world->count; i++) {
+        sim_node_stop_control(&world->members[i]);
+    }
+}
+
 /* The clients go. What is in the logs comes to pass now, or never will: whatever was
  * said never to happen has shown itself by then. */
 static void world_settle(struct world *world)
 {
+    if (world->witness != NULL) {
+        world_finish_runs(world);
+    }
     uint64_t limit = sim_time_now_us(world->time) + END_LIMIT_US;
     sim_time_cancel(world->time, &world->client);
     sim_time_cancel(world->time, &world->run_client);
@@ -395,6 +439,7 @@ static void world_live(struct world *world)
 {
     world_open(world);
     uint64_t chaos_us = world->options->chaos_ms * 1000;
+    chaos_us = chaos_us == 0 ? world->chaos_us : chaos_us;
     if (chaos_us == 0) {
         chaos_us = world_chance(world, 20) ? 60000000 : 12000000;
         chaos_us = 2000000 + world_below(world, chaos_us);

@@ -20,6 +20,7 @@
  *   - a node stops by itself only because of a fault we made, and starts again
  *   - a leader that may call a node's runs lost, and does, finds its lease run out, and
  *     no later lease lets it begin what was called lost (leases.c)
+ *   - of each task one run is alive, and what else a witness knows (witness.h)
  *   - when all is healed: a write is acknowledged and every member catches up
  *
  * What breaks ends in `failed` and a printed transcript. */
@@ -38,6 +39,7 @@ enum world_kind {
     WORLD_FORMING, /* the disks are empty, and faults begin at once */
     WORLD_STORM,   /* founded; leaders cut off, connections lost, disks slow */
     WORLD_STALE,   /* founded; frames of the past come again */
+    WORLD_RUNS,    /* as mixed, and nodes carry out runs */
     WORLD_KIND_COUNT,
 };
 
@@ -74,7 +76,8 @@ struct world_result {
     uint64_t never;
     uint64_t reads;   /* consistent ones that were answered */
     uint64_t leases;  /* that a node had */
-    uint64_t losses;  /* times that a node's runs were called lost */
+    uint64_t losses;  /* times that a node's runs, or a run, were called lost */
+    uint64_t runs;    /* programs that began */
     uint64_t applied; /* length of the log */
     uint64_t crashes;
     uint64_t elections;
