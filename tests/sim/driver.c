@@ -129,7 +129,7 @@ static void driver_open(struct driver *base, const struct driver_events *events,
         job->told_ended = false;
     }
     world_queue(driver->world, &driver->machine->news,
-                sim_random_below(&driver->machine->random, 50000));
+                machine_scan_us(driver->machine));
 }
 
 static void driver_start(struct driver *base, const struct driver_spec *spec)

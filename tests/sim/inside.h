@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "control/place.h"
 #include "lib/sim_clock.h"
 #include "lib/sim_disk.h"
 #include "lib/sim_network.h"
@@ -76,7 +77,8 @@ struct sim_node {
     struct machine *machine; /* NULL, as the next two: nobody carries out runs */
     struct runner *runner;
     struct control *control;
-    size_t parts; /* of this life that are not gone yet */
+    struct place_now place_now; /* whom runs go to that are asked for here */
+    size_t parts;               /* of this life that are not gone yet */
     struct node_watch watch;
     uint64_t commit;     /* in this life */
     uint64_t membership; /* index of the newest one in its log, likewise */

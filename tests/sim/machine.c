@@ -606,6 +606,14 @@ void machine_kill_supervisor(struct machine *machine, uint64_t dice)
     }
 }
 
+/* A disk that fails, now and then, for so long that its node says that it carries out
+ * nothing. */
+uint64_t machine_scan_us(struct machine *machine)
+{
+    bool fails = !machine->world->calm && chance(machine, 3);
+    return below(machine, fails ? 20000000 : 50000);
+}
+
 size_t machine_alive(const struct machine *machine)
 {
     size_t count = 0;

@@ -94,6 +94,8 @@ void machine_reboot(struct machine *machine);
 void machine_lose_folder(struct machine *machine);
 /* Kill the supervisor of one of its runs, if there is any. */
 void machine_kill_supervisor(struct machine *machine, uint64_t dice);
+/* How long it takes to find what is there. */
+uint64_t machine_scan_us(struct machine *machine);
 /* Programs that are alive on it. */
 size_t machine_alive(const struct machine *machine);
 /* What is alive ends within a second or so, and what begins from now on too. */

@@ -440,6 +440,25 @@ static int do_member_delete(struct model *model, const struct command *command)
     return 0;
 }
 
+static int do_member_drivers(struct model *model, const struct command *command)
+{
+    struct model_member *member = model_member(model, command->member_drivers.id);
+    uint32_t drivers = command->member_drivers.drivers;
+    if (model->level < 3) {
+        return ERR_LEVEL;
+    }
+    if (member == NULL) {
+        return ERR_NOT_FOUND;
+    }
+    if (member->idle != (drivers == 0)) {
+        member->idle = drivers == 0;
+        member->revision = model_next(model);
+        member_event(model, "member.updated", member,
+                     member->idle ? ",\"drivers\":[]" : ",\"drivers\":[\"exec\"]");
+    }
+    return 0;
+}
+
 static int do_member_drain(struct model *model, const struct command *command)
 {
     struct model_member *member = model_member(model, command->member_drain.id);
@@ -451,6 +470,7 @@ static int do_member_drain(struct model *model, const struct command *command)
     }
     if (member->draining != command->member_drain.draining) {
         member->draining = command->member_drain.draining;
+        member->drain_ms = member->draining && model->level >= 3 ? model->clock_ms : 0;
         member->revision = model_next(model);
         member_event(model, "member.updated", member,
                      member->draining ? ",\"draining\":true" : ",\"draining\":false");
@@ -483,6 +503,7 @@ static const struct model_row {
     {COMMAND_MEMBER_SET, do_member_set, 0},
     {COMMAND_MEMBER_DELETE, do_member_delete, 0},
     {COMMAND_MEMBER_DRAIN, do_member_drain, 0},
+    {COMMAND_MEMBER_DRIVERS, do_member_drivers, 0},
     {COMMAND_SETTING_SET, model_setting_set, 0},
     {COMMAND_SETTINGS_SET, model_settings_set, 0},
     {COMMAND_LEVEL_SET, do_level_set, 0},
@@ -740,6 +761,8 @@ static bool member_is(const struct model_member *member, const struct member *sh
 {
     return shown != NULL && shown->level == member->level &&
            shown->duty.draining == member->draining &&
+           (shown->duty.drivers == 0) == member->idle &&
+           shown->duty.drain_ms == member->drain_ms &&
            shown->revision == member->revision &&
            strcmp(shown->name, member->texts[0]) == 0 &&
            strcmp(shown->address, member->texts[1]) == 0 &&

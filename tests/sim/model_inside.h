@@ -61,6 +61,8 @@ struct model_member {
     uint64_t id;
     uint32_t level;
     bool draining;
+    uint64_t drain_ms; /* since then, on the replicated clock; 0: that is not known */
+    bool idle;         /* it carries out no runs */
     uint64_t revision;
     char *texts[4]; /* name, address, peer address, version */
 };

@@ -14,7 +14,6 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
-#include "control/place.h"
 #include "sim/inside.h"
 
 #define NAMES        6
@@ -314,13 +313,42 @@ static bool ask_place(struct run_op *op)
     struct command *command = &op->command;
     uint64_t node = 0;
     struct err err;
-    if (control_place_now(op->member->node, &node, &err) != 0) {
+    if (control_place_now(&op->member->place_now, &node, &err) != 0) {
         return false;
     }
     uint32_t lease_ms = (uint32_t)registry_setting(world->drawing, SETTING_RUN_LEASE);
     uint32_t grace_ms = (uint32_t)registry_setting(world->drawing, SETTING_RUN_GRACE);
     bool inspects = chance(world, 15);
-    if (chance(world, 92)) {
+    uint64_t dice = below(world, 100);
+    if (dice < 12) {
+        command->type = COMMAND_RUN_PUT;
+        command->run_put = (__typeof__(command->run_put)){
+            .name = text_of(op->name),
+            .text = op_text(op),
+            .enabled_at = 1,
+            .enabled = chance(world, 80),
+            .keep_enabled = chance(world, 50),
+            .condition = TASK_CONDITION_NONE,
+            .node = node,
+            .purpose = inspects ? RUN_INSPECT : RUN_APPLY,
+            .lease_ms = lease_ms,
+            .grace_ms = grace_ms,
+        };
+        return true;
+    }
+    if (dice < 18) {
+        command->type = COMMAND_RUN_ENABLE;
+        command->run_enable = (__typeof__(command->run_enable)){
+            .task = text_of(op->name),
+            .enabled = chance(world, 75),
+            .condition = TASK_CONDITION_NONE,
+            .node = node,
+            .lease_ms = lease_ms,
+            .grace_ms = grace_ms,
+        };
+        return true;
+    }
+    if (dice < 92) {
         command->type = COMMAND_RUN_START;
         command->run_start = (__typeof__(command->run_start)){
             .task = text_of(op->name),

@@ -154,6 +154,7 @@ void sim_node_start_runs(struct sim_node *member)
     };
     member->runner = runner_new(&options);
     member->control = control_new(member->clock, member->node);
+    member->place_now = (struct place_now){.node = member->node};
     member->parts++;
 }
 

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "control/place.h"
 #include "raft/engine.h"
 #include "raft/node_inside.h"
 #include "registry/registry.h"
@@ -167,7 +166,8 @@ static size_t witness_due(const struct sim_node *leader)
     while ((due = registry_due_next(&cursor)) != NULL) {
         count += task_waits(registry, due);
     }
-    return control_place_now(leader->node, &id, &err) == 0 ? count : 0;
+    struct place_now now = {.node = leader->node};
+    return control_place_now(&now, &id, &err) == 0 ? count : 0;
 }
 
 static struct sim_node *witness_leader(const struct witness *witness)
