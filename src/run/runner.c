@@ -247,7 +247,7 @@ static uint64_t runner_next_ms(struct runner *runner)
 static void runner_want_lease(struct runner *runner, uint32_t lease_ms)
 {
     bool wanted = lease_ms > 0;
-    node_lease_shorten(runner->node, lease_ms);
+    node_lease_shorten(runner->node, PLANTED_OR(LONGER_LEASE, 0, lease_ms));
     if (wanted != runner->wants) {
         runner->wants = wanted;
         node_lease_want(runner->node, wanted);

@@ -12,7 +12,8 @@
 #include "sim/inside.h"
 #include "sim/machine.h"
 
-#define STRIKE_PERCENT 4 /* of the moments */
+#define STRIKE_PERCENT 7 /* of the moments */
+#define PLACED_PERCENT 8 /* of the placed runs */
 
 static uint64_t below(struct world *world, uint64_t limit)
 {
@@ -53,10 +54,10 @@ static uint64_t runs_over_ms(const struct sim_node *member)
                          (uint32_t)registry_setting(registry, SETTING_RUN_GRACE));
 }
 
-static void runs_go_away(struct sim_node *member, uint64_t for_ms)
+/* `dice`: below 50 it neither hears nor is heard, below 75 it is not heard. */
+static void runs_go_away(struct sim_node *member, uint64_t dice, uint64_t for_ms)
 {
     struct world *world = member->world;
-    uint64_t dice = below(world, 100);
     world->absent = member;
     world->absent_says_nothing = dice < 75;
     world->absent_hears_nothing = dice < 50 || dice >= 75;
@@ -89,8 +90,10 @@ void chaos_runs_away(struct world *world, struct sim_node *member)
     member = runs_busiest(world, member);
     if (world->absent == NULL && member->state == SIM_NODE_UP && world->count > 1) {
         uint64_t over_ms = runs_over_ms(member);
-        runs_go_away(member, over_ms * 3 / 4 +
-                                 below(world, over_ms + world->election_timeout_ms));
+        uint64_t dice = below(world, 100);
+        runs_go_away(member, dice,
+                     over_ms * 3 / 4 +
+                         below(world, over_ms + world->election_timeout_ms));
     }
 }
 
@@ -132,8 +135,23 @@ static void runs_strike(struct sim_event *event)
     } else if (fault != FAULT_AWAY) {
         runs_strike_down(member, fault);
     } else if (world->absent == NULL && world->count > 1) {
-        runs_go_away(member, runs_over_ms(member) - 100 + below(world, 400));
+        uint64_t dice = below(world, 100);
+        runs_go_away(member, dice, runs_over_ms(member) - 100 + below(world, 400));
     }
+}
+
+/* It may hear of the run and have no lease: it is heard again at about the time at
+ * which the run is called lost. */
+void chaos_runs_placed(struct sim_node *member)
+{
+    struct world *world = member->world;
+    if (world->calm || !world->strikes || world->absent != NULL || world->count == 1 ||
+        !sim_random_chance(&world->strike_random, PLACED_PERCENT) ||
+        !chaos_begin(world, FAULT_AWAY)) {
+        return;
+    }
+    uint64_t dice = 40 + below(world, 35);
+    runs_go_away(member, dice, runs_over_ms(member) - 30 + below(world, 200));
 }
 
 void chaos_runs_moment(struct sim_node *member)
@@ -178,7 +196,7 @@ void chaos_runs_draw(struct world *world)
     }
     world->weights[FAULT_SUPERVISOR] = sim_random_chance(&random, 50) ? 6 : 0;
     world->weights[FAULT_AWAY] = sim_random_chance(&random, 80) ? 30 : 0;
-    world->strikes = sim_random_chance(&random, 60);
+    world->strikes = sim_random_chance(&random, 75);
     sim_random_init(&world->strike_random, sim_random_next(&random));
     world->absent_ends = (struct sim_event){.fire = runs_absent_ends, .owner = world};
     for (size_t i = 0; i < world->count; i++) {

@@ -277,6 +277,7 @@ void chaos_runs_stay_away(struct world *world);
 void chaos_runs_heal(struct world *world);
 /* Something befalls a run of this node's: now its end would mean much. */
 void chaos_runs_moment(struct sim_node *member);
+void chaos_runs_placed(struct sim_node *member); /* one is placed on it */
 
 /* --- formation.c */
 void formation_init(struct world *world);

@@ -414,6 +414,7 @@ struct job *machine_start(struct machine *machine, const struct driver_spec *spe
     snprintf(job->task, sizeof job->task, "%s", spec->task);
     machine->jobs = job;
     note(job, "is given to the driver");
+    witness_starts(machine->world->witness, job);
     queue(job, &job->step, step_us(machine));
     return job;
 }
@@ -612,6 +613,17 @@ uint64_t machine_scan_us(struct machine *machine)
 {
     bool fails = !machine->world->calm && chance(machine, 3);
     return below(machine, fails ? 20000000 : 50000);
+}
+
+bool machine_may_begin(const struct machine *machine, uint64_t run)
+{
+    for (const struct job *job = machine->jobs; job != NULL; job = job->next) {
+        if (job->run == run && (job_of_node(job) || job->state == JOB_UP) &&
+            boot_ms(machine) < job->deadline_ms) {
+            return true;
+        }
+    }
+    return false;
 }
 
 size_t machine_alive(const struct machine *machine)

@@ -96,6 +96,8 @@ void machine_lose_folder(struct machine *machine);
 void machine_kill_supervisor(struct machine *machine, uint64_t dice);
 /* How long it takes to find what is there. */
 uint64_t machine_scan_us(struct machine *machine);
+/* Is that run on its way to a start, and has its lease not run out? */
+bool machine_may_begin(const struct machine *machine, uint64_t run);
 /* Programs that are alive on it. */
 size_t machine_alive(const struct machine *machine);
 /* What is alive ends within a second or so, and what begins from now on too. */

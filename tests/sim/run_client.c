@@ -403,8 +403,9 @@ static void ask_setting(struct run_op *op)
         uint64_t least;
         uint64_t span;
     } settings[] = {
-        {"run_lease_ms", 1000, 1500},   {"run_lease_ms", 1000, 5000},
-        {"run_grace_ms", 500, 1000},    {"run_grace_ms", 500, 4000},
+        {"run_lease_ms", 1000, 200},    {"run_lease_ms", 1000, 1000},
+        {"run_lease_ms", 3000, 3000},   {"run_grace_ms", 500, 300},
+        {"run_grace_ms", 500, 1000},    {"run_grace_ms", 2000, 3000},
         {"drain_deadline_ms", 0, 3000}, {"task_events", 1, 6},
         {"runs_max_count", 100, 40},    {"catch_up", 0, 2},
     };
@@ -447,7 +448,7 @@ static bool ask_make(struct run_op *op)
         return ask_place(op);
     } else if (dice < 74) {
         return ask_cancel(op);
-    } else if (dice < 95) {
+    } else if (dice < 92) {
         ask_due(op);
     } else {
         ask_setting(op);

@@ -58,6 +58,17 @@ static struct witness_name *witness_name(struct witness *witness, const char *ta
 /* --- programs
  * ----------------------------------------------------------------------- */
 
+void witness_starts(struct witness *witness, const struct job *job)
+{
+    const struct witness_name *name = witness_name(witness, job->task);
+    if (job->run <= name->ended) {
+        world_doubt(witness->world,
+                    "run %" PRIu64 " of %s is started on %s, and run %" PRIu64
+                    " has ended by the registry",
+                    job->run, job->task, job->machine->member->name, name->ended);
+    }
+}
+
 void witness_begins(struct witness *witness, const struct job *job)
 {
     struct witness_name *name = witness_name(witness, job->task);
@@ -96,6 +107,19 @@ void witness_ends(struct witness *witness, const struct job *job)
 /* --- the registry
  * ------------------------------------------------------------------- */
 
+static void witness_ends_for_good(struct witness *witness, uint64_t run)
+{
+    struct world *world = witness->world;
+    for (size_t i = 0; i < world->count; i++) {
+        if (machine_may_begin(world->members[i].machine, run)) {
+            world_doubt(world,
+                        "run %" PRIu64
+                        " has ended by the registry, and may yet begin on %s",
+                        run, world->members[i].name);
+        }
+    }
+}
+
 static void witness_ended(struct witness *witness, const struct event *event)
 {
     const char *at = strstr(event->data, "\"run\":");
@@ -116,6 +140,7 @@ static void witness_ended(struct witness *witness, const struct event *event)
                     run, event->task, name->alive->run,
                     name->alive->machine->member->name);
     }
+    witness_ends_for_good(witness, run);
 }
 
 /* Its node's end before it knows, or before it begins, is worth trying. */
@@ -127,6 +152,7 @@ static void witness_placed(struct witness *witness, const struct event *event)
     for (size_t i = 0; i < world->count; i++) {
         struct sim_node *member = &world->members[i];
         if (member->state == SIM_NODE_UP && member->node->identity.node_id == node) {
+            chaos_runs_placed(member);
             chaos_runs_moment(member);
         }
     }

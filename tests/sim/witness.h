@@ -4,7 +4,8 @@
  *
  *   - of each task one program is alive at the most
  *   - what begins has a higher number than all that began before it: so none twice
- *   - nothing begins that the registry has ended, and nothing of that is alive
+ *   - nothing is started that the registry has ended, nothing of that is alive, and
+ *     nothing of it may begin any more
  *   - at the end each run has ended, and each task that is due has had its run */
 #ifndef SIM_WITNESS_H
 #define SIM_WITNESS_H
@@ -20,6 +21,8 @@ struct world;
 struct witness *witness_new(struct world *world);
 void witness_free(struct witness *witness);
 
+/* A node gives `job` to its driver. */
+void witness_starts(struct witness *witness, const struct job *job);
 /* The program of `job` begins, and ends. */
 void witness_begins(struct witness *witness, const struct job *job);
 void witness_ends(struct witness *witness, const struct job *job);
