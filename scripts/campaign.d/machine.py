@@ -4,6 +4,7 @@ all that it starts, a boot id, and a clock that counts from its boot. What holds
 together is one of three: cgroups of v2, the freezer of v1, nothing but their descent."""
 import os
 import pathlib
+import re
 import subprocess
 import uuid
 
@@ -56,6 +57,8 @@ class Machine:
             raise NoMachine(f"no cgroup of v2 can be made: {error}") from error
         self.hidden = " ".join(hidden(containment))
         self.old = own_cgroup("freezer") if containment == "freezer" else None
+        self.forgotten = set()
+        self.tidy = True  # every cgroup of a run is known to the node, and goes
         self.boots = 0
         self.kinds = {}  # (pid, start): what it is
         self.boot()
@@ -80,12 +83,27 @@ class Machine:
 
     def crash(self):
         """Power is lost: nothing of it goes on, and no cgroup is left."""
-        groups = {run.group for run in self.runs().values() if run.group is not None}
+        groups = self.old_groups()
         for group in groups:
             self.thaw(group)  # v1 kills nothing that is frozen
         self.group.kill()
         for group in groups:
             remove(group)
+
+    def old_groups(self):
+        """Those of v1 that its runs have, or had and that are still there."""
+        folder = getattr(self.node, "runs_folder", None)
+        if self.old is None or folder is None or not folder.exists():
+            return []
+        names = {name.decode() for record in folder.glob("*/record")
+                 for name in re.findall(rb"muster-[0-9a-f]{16}", record.read_bytes())}
+        known = {self.old / name for name in names} | self.forgotten
+        return [group for group in known if group.exists()]
+
+    def wiped(self):
+        """Its disks are about to be empty: nobody will know of the cgroups then."""
+        self.forgotten = set(self.old_groups())
+        self.tidy = False
 
     def freeze(self, group):
         """That of a run."""
@@ -107,6 +125,7 @@ class Machine:
     def close(self):
         if self.group.folder.exists():
             self.group.thaw()
+            self.crash()
             self.group.close()
 
     # --- what is alive on it --------------------------------------------------------------

@@ -199,6 +199,10 @@ class RunAudit:
             try:
                 wait_until(f"{node.name} has no process but its own", lambda node=node: (
                     set(node.machine.group.pids()) == set(node.machine.own())), LEFT_OVER)
+                wait_until(f"{node.name} has no cgroup of a run", lambda node=node: (
+                    not node.machine.tidy or
+                    not node.machine.group.below() and not node.machine.old_groups()),
+                    LEFT_OVER)
                 wait_until(f"every claim of {node.name} has come to its end",
                            lambda node=node: not self._claims(node), LEFT_OVER)
             except AssertionError as problem:

@@ -141,6 +141,8 @@ class World:
 
     def _wipe(self, node):
         """Supervisors that are left may still write."""
+        node.machine.wiped()
+
         def gone():
             for folder in (node.data, *node.runs_disk.iterdir()):
                 shutil.rmtree(folder, ignore_errors=True)
