@@ -38,7 +38,7 @@ def kind(request):
 
 def test_past_its_deadline_it_is_stopped(drivers, tmp_path, kind):
     driver = drivers(containment=kind).ready()
-    driver.start(1, module(tmp_path / "m", STUBBORN), deadline=500, grace=500)
+    driver.start(1, module(tmp_path / "m", STUBBORN), deadline=2000, grace=500)
     pid = pid_in(driver)
     end = driver.ended(1)
     assert (end["outcome"], end["signal"]) == ("lost", 9)
@@ -104,7 +104,7 @@ def test_a_stop_between_two_tries_starts_no_other(driver, tmp_path):
 def test_what_forks_away_is_found(drivers, tmp_path, kind):
     """A double fork into a session of its own, with nothing left of the environment."""
     driver = drivers(containment=kind).ready()
-    driver.start(1, module(tmp_path / "m", AWAY % "while :; do sleep 1; done"), deadline=900,
+    driver.start(1, module(tmp_path / "m", AWAY % "while :; do sleep 1; done"), deadline=2000,
                  grace=400)
     pids = pid_in(driver), pid_in(driver, "away")
     assert driver.ended(1)["outcome"] == "lost"
