@@ -303,7 +303,7 @@ def test_a_run_outlives_its_node_and_is_adopted(drivers, tmp_path, kind):
 
 def test_one_that_ends_without_its_node_is_found_as_it_ended(drivers, tmp_path):
     driver = drivers().ready()
-    driver.start(1, module(tmp_path / "m", STUBBORN), deadline=900, grace=300)
+    driver.start(1, module(tmp_path / "m", STUBBORN), deadline=2000, grace=300)
     pid = pid_in(driver)
     supervisor = driver.supervisor(1)
     driver.kill()
