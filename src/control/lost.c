@@ -137,7 +137,7 @@ static void lost_note(struct lost *lost, const struct registry *registry,
     lost->run_count = noted;
 }
 
-/* What an end of its connections says, and says nothing of its runs. */
+/* Only for a planted bug: the end of its connections says nothing of a node's runs. */
 static bool lost_is_cut_off(const struct lost *lost, uint64_t id)
 {
     struct node_member rows[LIMIT_MEMBERS];
@@ -150,15 +150,19 @@ static bool lost_is_cut_off(const struct lost *lost, uint64_t id)
     return true;
 }
 
+static uint64_t lost_wait_ms(const struct run *run)
+{
+    uint32_t grace_ms = PLANTED_OR(LOST_IN_LEASE, 0, run->grace_ms);
+    return PLANTED_OR(LOST_AT_ONCE, 0, lease_over_ms(run->lease_ms, grace_ms));
+}
+
 static bool lost_overdue(const struct lost *lost, const struct run *run,
                          uint64_t now_ms)
 {
-    uint64_t wait_ms = lease_over_ms(run->lease_ms, run->grace_ms);
+    uint64_t wait_ms = lost_wait_ms(run);
     if (PLANTED(LOST_ON_EOF)) {
         return lost_is_cut_off(lost, run->node);
     }
-    wait_ms = PLANTED_OR(LOST_AT_ONCE, 0, wait_ms);
-    wait_ms = PLANTED_OR(LOST_IN_LEASE, lease_over_ms(run->lease_ms, 0), wait_ms);
     return node_silence_ms(control_node(lost->control), run->node) >= wait_ms &&
            now_ms - lost_since(lost, run->id, now_ms) >= wait_ms;
 }

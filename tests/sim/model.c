@@ -443,20 +443,15 @@ static int do_member_delete(struct model *model, const struct command *command)
 static int do_member_drivers(struct model *model, const struct command *command)
 {
     struct model_member *member = model_member(model, command->member_drivers.id);
-    uint32_t drivers = command->member_drivers.drivers;
-    if (model->level < 3) {
-        return ERR_LEVEL;
-    }
-    if (member == NULL) {
-        return ERR_NOT_FOUND;
-    }
-    if (member->idle != (drivers == 0)) {
-        member->idle = drivers == 0;
+    bool idle = command->member_drivers.drivers == 0;
+    int refused = model->level < 3 ? ERR_LEVEL : member == NULL ? ERR_NOT_FOUND : 0;
+    if (refused == 0 && member->idle != idle) {
+        member->idle = idle;
         member->revision = model_next(model);
         member_event(model, "member.updated", member,
-                     member->idle ? ",\"drivers\":[]" : ",\"drivers\":[\"exec\"]");
+                     idle ? ",\"drivers\":[]" : ",\"drivers\":[\"exec\"]");
     }
-    return 0;
+    return refused;
 }
 
 static int do_member_drain(struct model *model, const struct command *command)
