@@ -244,7 +244,7 @@ static int list_one(const struct place *place, uint64_t run, struct place_list *
                        strerror(errno));
     }
     struct place_kept kept;
-    if (measure(folder_fd, run, &kept)) {
+    if (!place_is_foreign(place, folder_fd) && measure(folder_fd, run, &kept)) {
         GROW(list->kept, list->kept_count);
         list->kept[list->kept_count++] = kept;
     } else {

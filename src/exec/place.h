@@ -57,7 +57,7 @@ int place_module(const struct driver_spec *spec, char **folder, char **program,
  * ------------------------------------------------------------------------ */
 
 enum place_finding {
-    PLACE_NOTHING, /* it was never claimed */
+    PLACE_NOTHING, /* this node never claimed it */
     PLACE_DEAD,    /* claimed, no result, nothing of it is left */
     PLACE_ALIVE,   /* `fd` is connected to its supervisor */
     PLACE_ENDED,   /* as `result` says */
@@ -78,6 +78,10 @@ struct place_settled {
 void place_settle(const struct place *place, uint64_t run, bool force,
                   struct place_settled *out);
 
+/* Is the folder's claim another node's? The data folder holds what an identity that was
+ * removed has left, and numbers of runs are those of a cluster. */
+bool place_is_foreign(const struct place *place, int folder_fd);
+
 /* Write the result of a run that has none: PLACE_DEAD becomes PLACE_ENDED. */
 int place_conclude(const struct place *place, uint64_t run,
                    const struct driver_result *result, struct err *err);
@@ -92,7 +96,7 @@ struct place_kept {
 };
 
 struct place_list {
-    uint64_t *open; /* runs that were not forgotten */
+    uint64_t *open; /* runs that were not forgotten, or are another node's */
     size_t open_count;
     struct place_kept *kept; /* those that were, by id */
     size_t kept_count;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What became of a run that this node knows only by its folder.
  *
+ *   claimed by another node                 → killed, then NOTHING: its number means
+ *                                             nothing here
  *   a result                                → ENDED
  *   no claim                                → NOTHING: no supervisor was started
  *   of another boot                         → DEAD: nothing outlives the machine
@@ -222,6 +224,12 @@ static enum place_finding by_result(int folder_fd, struct place_settled *out)
     }
 }
 
+bool place_is_foreign(const struct place *place, int folder_fd)
+{
+    struct files_claim claim;
+    return files_read_claim(folder_fd, &claim, NULL) == 0 && claim.node != place->node;
+}
+
 void place_settle(const struct place *place, uint64_t run, bool force,
                   struct place_settled *out)
 {
@@ -232,15 +240,19 @@ void place_settle(const struct place *place, uint64_t run, bool force,
         out->finding = none ? PLACE_NOTHING : PLACE_AGAIN;
         return;
     }
+    bool foreign = place_is_foreign(place, folder_fd);
     out->finding = by_result(folder_fd, out);
     if (out->finding == PLACE_DEAD) {
-        out->finding = look(place, folder_fd, force, out);
+        out->finding = look(place, folder_fd, force || foreign, out);
     }
     if (out->finding == PLACE_DEAD) {
         out->finding = by_result(folder_fd, out);
     }
     if (out->finding == PLACE_DEAD) {
         place_end_log(folder_fd);
+    }
+    if (foreign && (out->finding == PLACE_DEAD || out->finding == PLACE_ENDED)) {
+        out->finding = PLACE_NOTHING;
     }
     close(folder_fd);
 }

@@ -366,6 +366,23 @@ def test_a_claim_is_taken_once(drivers, tmp_path):
     assert (driver.data / "work/task/began").read_text() == "x\n"
 
 
+def test_what_another_node_claimed_is_nothing_here(drivers, tmp_path):
+    """The identity was removed from a data folder, and the runs were left in it."""
+    driver = drivers().ready()
+    driver.run(1, module(tmp_path / "m", "exit 0"))
+    driver.say("forget", 1)
+    driver.run(2, tmp_path / "m")
+    driver.start(3, module(tmp_path / "sleeper", "sleep 1000"))
+    driver.next("started", 3)
+    supervisor = driver.supervisor(3)
+    driver.kill()
+    other = drivers(node=8)
+    assert other.found() == {}
+    wait_gone(supervisor)
+    for run in (1, 2, 3):
+        assert other.run(run, module(tmp_path / "m", "exit 3"))["exit_code"] == 3
+
+
 def test_a_claim_without_more_is_found_as_one(drivers, tmp_path):
     """Its node died after the claim; a supervisor that comes late does not begin."""
     driver = drivers().ready()

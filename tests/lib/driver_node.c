@@ -247,6 +247,8 @@ static void option(struct exec_options *options, const char *key, const char *va
 {
     if (strcmp(key, "--data") == 0) {
         options->data_dir = value;
+    } else if (strcmp(key, "--node") == 0) {
+        options->node = number(value);
     } else if (strcmp(key, "--containment") == 0) {
         options->containment = (enum exec_containment)number(value);
     } else if (strcmp(key, "--log-bytes") == 0) {
