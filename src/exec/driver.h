@@ -60,9 +60,12 @@ enum driver_outcome {
 
 struct driver_result {
     enum driver_outcome outcome;
-    uint32_t exit_code;  /* of the last try's program */
-    uint32_t signal;     /* that ended it, or 0 */
-    bool changes;        /* of an inspection: there are some */
+    uint32_t exit_code; /* of the last try's program */
+    uint32_t signal;    /* that ended it, or 0 */
+    bool changes;       /* of an inspection: there are some */
+    /* It is lost, before anything of its module's, because this machine could not begin
+     * a run: its disk is full, it can start no process. Of ended() alone. */
+    bool unable;
     uint64_t started_ms; /* wall; 0 if no program began */
     uint64_t ended_ms;   /* wall */
     /* UTF-8 without control characters but line feeds and tabs. Why it did not succeed:

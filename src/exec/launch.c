@@ -278,6 +278,13 @@ static void end_now(struct place_launched *out, enum driver_outcome outcome,
     tries_copy_text(out->result.text, text, strlen(text));
 }
 
+/* Not the module's fault, and as it would be with any other. */
+static void unable_now(struct place_launched *out, const char *text)
+{
+    end_now(out, DRIVER_LOST, text);
+    out->result.unable = true;
+}
+
 /* What was claimed before: its result if it has one. */
 static void claimed_before(int folder_fd, struct place_launched *out)
 {
@@ -295,7 +302,7 @@ static bool begin(const struct place *place, int folder_fd,
     if (failed == 0) {
         out->fd = place_connect(folder_fd);
     } else if (failed == ERR_UNAVAILABLE) {
-        end_now(out, DRIVER_FAILED, err.text);
+        unable_now(out, err.text);
         return false;
     } else {
         add_errors(folder_fd, &err);
@@ -332,14 +339,14 @@ void place_launch(const struct place *place, const struct driver_spec *spec,
     struct err err;
     int folder_fd = make_run_folder(place, spec->run, &err);
     if (folder_fd < 0) {
-        end_now(out, DRIVER_FAILED, err.text);
+        unable_now(out, err.text);
         return;
     }
     int failed = claim(place, folder_fd, spec->run, &out->mark, &err);
     if (failed == ERR_EXISTS) {
         claimed_before(folder_fd, out);
     } else if (failed != 0) {
-        end_now(out, DRIVER_FAILED, err.text);
+        unable_now(out, err.text);
     } else {
         launch_claimed(place, folder_fd, spec, cancelled, out);
     }

@@ -32,6 +32,7 @@ struct runner {
     bool stopping;
     bool wants;                 /* a lease */
     uint64_t opened_ms;         /* the driver was, on the node's clock */
+    uint64_t unable_until_ms;   /* no run could be begun: others take them */
     bool announcing;            /* what it carries out has no outcome yet */
     uint32_t announce_failures; /* in a row */
     uint64_t announce_after_ms; /* the next one not before; 0: there is none to come */

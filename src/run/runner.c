@@ -31,6 +31,7 @@
 #include "run/inside.h"
 
 #define RUNNER_WAIT_MS     20    /* while a run waits for the index of its lease */
+#define RUNNER_UNABLE_MS   30000 /* before it tries again whether runs can be begun */
 #define RUNNER_READY_MS    10000 /* the driver is to know by then what there is */
 #define RUNNER_STARTS      64    /* of one look: some 15 us each */
 #define RUNNER_LIVE_PER_MS 128   /* live runs for which looks are a millisecond apart */
@@ -218,6 +219,13 @@ static bool runner_late(const struct runner *runner)
            clock_now_ms(runner->clock) >= runner->opened_ms + RUNNER_READY_MS;
 }
 
+/* What this node carries runs out with, at the moment. */
+static uint32_t runner_drivers(const struct runner *runner)
+{
+    bool able = runner->looked_ms >= runner->unable_until_ms;
+    return able && !runner->idle && !runner_late(runner) ? MEMBER_DRIVER_EXEC : 0;
+}
+
 /* When to look again though nothing is heard; UINT64_MAX: not. */
 static uint64_t runner_next_ms(struct runner *runner)
 {
@@ -229,6 +237,9 @@ static uint64_t runner_next_ms(struct runner *runner)
     if (!runner->ready && !runner_late(runner) &&
         runner->opened_ms + RUNNER_READY_MS < next_ms) {
         next_ms = runner->opened_ms + RUNNER_READY_MS;
+    }
+    if (runner->unable_until_ms > now_ms && runner->unable_until_ms < next_ms) {
+        next_ms = runner->unable_until_ms;
     }
     bool index_waits = runner_index_waits(runner);
     for (size_t i = 0; i < runner->runs.count; i++) {
@@ -264,7 +275,7 @@ static void runner_look(struct runner *runner)
     runner->starts = 0;
     clock_timer_stop(runner->clock, &runner->timer);
     bool late = runner_late(runner);
-    report_drivers(runner, runner->idle || late ? 0 : MEMBER_DRIVER_EXEC);
+    report_drivers(runner, runner_drivers(runner));
     uint32_t lease_ms = runner_take_wanted(runner);
     runner_settle_all(runner);
     runner_want_lease(runner, late && runner->runs.count == 0 ? 0 : lease_ms);
@@ -412,6 +423,11 @@ static void runner_ended(void *owner, uint64_t run, const struct driver_result *
     log_info("run %" PRIu64 " has ended: %s%s%s", run,
              run_outcome_name((enum run_outcome)result->outcome),
              result->text[0] != '\0' ? ": " : "", result->text);
+    if (result->unable) {
+        runner->unable_until_ms = clock_now_ms(runner->clock) + RUNNER_UNABLE_MS;
+        log_error("this node can begin no run, and takes none for %d s: %s",
+                  RUNNER_UNABLE_MS / 1000, result->text);
+    }
     local_run_end(local, result);
     local->report_after_ms = 0;
     runner_wake(runner);

@@ -148,7 +148,7 @@ def test_without_a_supervisor_there_is_no_run(drivers, tmp_path):
     folder = module(tmp_path / "m", "touch began")
     driver = drivers(program=tmp_path / "none").ready()
     end = driver.run(1, folder)
-    assert (end["outcome"], end["text"]) == ("failed",
+    assert (end["outcome"], end["text"]) == ("lost",
                                              "no supervisor: No such file or directory")
     driver.close()
     driver = drivers(program="/bin/cat").ready()  # it does not know what to do

@@ -302,6 +302,22 @@ static void test_driver_that_is_not_ready(void **state)
     assert_non_null(fake_driver_run(&fake, id));
 }
 
+/* The run is tried elsewhere, and no other comes here for a while. */
+static void test_machine_that_cannot_begin(void **state)
+{
+    (void)state;
+    uint64_t id = started();
+    fake_driver_end(&fake, id, DRIVER_LOST, 0, "claim: write: No space left on device");
+    fake_driver_run(&fake, id)->result.unable = true;
+    pass(10);
+    assert_int_equal(announced(), 0);
+    assert_ended(id, RUN_LOST, "claim: write: No space left on device");
+    pass(29000);
+    assert_int_equal(announced(), 0);
+    pass(2000);
+    assert_int_equal(announced(), MEMBER_DRIVER_EXEC);
+}
+
 /* "May I start this run?" */
 static void test_start_rule(void **state)
 {
@@ -851,6 +867,7 @@ int main(void)
         TEST(test_idle_node_says_so),
         TEST(test_idle_node_begins_nothing),
         TEST(test_driver_that_is_not_ready),
+        TEST(test_machine_that_cannot_begin),
         TEST(test_start_rule),
         TEST(test_index_is_applied_later),
         TEST(test_lost_before_start),
