@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs that clients ask for, on one node, with programs that really run."""
+import os
+import pathlib
+import tempfile
 import threading
 
 import pytest
 
 from lib.cli import DONE, FAILED, NOT_FOUND, USAGE, done, muster, refused
+from lib.cluster import Node
 from lib.load import task_body
 from lib.module import Module
 from lib.wait import wait_until
@@ -45,6 +49,26 @@ def logged(node, run, text):
     """Its log has that text, once it has."""
     return wait_until(f"run {run} prints '{text}'", lambda: text in node.call(
         "GET", f"/v1/runs/{run}/log").body.decode())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_no_root_is_needed():
+    """A node of an ordinary user: its runs are that user's too."""
+    with tempfile.TemporaryDirectory() as folder:
+        node = Node(pathlib.Path(folder) / "n1", "n1")
+        node.prefix = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        module = Module(node.folder / "who", "id -u")
+        for path in (pathlib.Path(folder), *pathlib.Path(folder).rglob("*")):
+            os.chown(path, 65534, 65534)
+        node.start()
+        try:
+            wait_until("it leads", node.leads)
+            made = node.call("POST", "/v1/tasks?run=now", module.task("web"))
+            assert made.status == 201, made
+            run, = node.call("GET", "/v1/runs").json["runs"]
+            assert logged(node, run["id"], "65534")
+        finally:
+            node.end()
 
 
 @pytest.mark.sanitized

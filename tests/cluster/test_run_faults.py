@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """At most one live run of a task and no run forgotten, whatever befalls nodes and leader:
 a program that holds a lock while it lives is the witness."""
+import contextlib
+import os
+import signal
+
 import pytest
 
-from lib.runs import Witness, ended, events, node_of, settings, shorten, successor
+from lib.driver import parent, processes_with, wait_gone
+from lib.runs import Toucher, Witness, ended, events, node_of, settings, shorten, successor
 from lib.wait import wait_until
 
 
@@ -129,6 +134,41 @@ def test_a_frozen_node_has_its_run_stopped_by_the_deadline(three, witness):
     witness.end()
     assert ended(three, after)["outcome"] == "success"
     assert witness.numbers() == [run, after]
+    once(three, run)
+
+
+def test_what_wakes_too_late_is_refused_by_what_it_touches(three, tmp_path):
+    """Outside of the promise: all that could stop a run is frozen for longer than its lease
+    and grace, and its program is the first to wake."""
+    toucher = Toucher(tmp_path)
+    shorten(three.leader())
+    run, node = started(three, toucher)
+    left = others(three, node)
+    lead(three, left[0])
+    program, = processes_with(f"MUSTER_FENCE={run}\0")
+    record = (node.data / "runs" / str(run) / "record").read_bytes()
+    supervisor = int.from_bytes(record[8:16], "little")
+    frozen = [parent(supervisor), supervisor, program]
+    try:
+        for pid in frozen:
+            os.kill(pid, signal.SIGSTOP)
+        node.pause()
+        assert ended(three, run, left)["outcome"] == "lost"
+        after = successor(three, run, left)
+        toucher.begun(after)
+        assert toucher.refused() is None
+        os.kill(program, signal.SIGCONT)
+        assert wait_until("it is refused", toucher.refused) == run
+    finally:
+        for pid in frozen:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+        node.resume()
+    wait_gone(program, supervisor)
+    three.wait_ready()
+    toucher.end()
+    assert ended(three, after)["outcome"] == "success"
+    assert toucher.numbers() == [run, after]
     once(three, run)
 
 

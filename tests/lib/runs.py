@@ -29,17 +29,34 @@ with open(folder / "lock", "a") as lock:
     sys.exit(int((folder / "end").read_text()))
 """
 
+# What it touches keeps the highest number that it has seen, and refuses a smaller one.
+TOUCHER = """#!/usr/bin/python3
+import json, os, pathlib, sys, time
+with open(os.environ["MUSTER_INPUT"]) as text:
+    folder = pathlib.Path(json.load(text)["variables"]["folder"])
+number = int(os.environ["MUSTER_FENCE"])
+touched = folder / "touched"
+touched.mkdir(exist_ok=True)
+while not (folder / "end").exists():
+    if number < max((int(path.name) for path in touched.iterdir()), default=0):
+        (folder / "refused").write_text(str(number))
+    else:
+        (touched / str(number)).touch()
+    time.sleep(0.02)
+sys.exit(int((folder / "end").read_text()))
+"""
+
 
 class Witness:
     """A task whose program lives until it is told to end, on whatever node."""
 
-    def __init__(self, folder, name="witness"):
+    def __init__(self, folder, name="witness", text=WITNESS):
         self.name = name
         self.folder = folder / name
         self.folder.mkdir()
         program = self.folder / "module" / "apply"
         program.parent.mkdir()
-        program.write_text(WITNESS)
+        program.write_text(text)
         program.chmod(0o755)
 
     def create(self, node):
@@ -87,6 +104,21 @@ class Witness:
         assert not (self.folder / "overlap").exists()
         numbers = self.numbers()
         assert numbers == sorted(set(numbers)), numbers
+
+
+class Toucher(Witness):
+    """Likewise, and what its program touches goes by the fence number."""
+
+    def __init__(self, folder):
+        super().__init__(folder, "toucher", TOUCHER)
+
+    def numbers(self):
+        return sorted(int(path.name) for path in (self.folder / "touched").glob("*"))
+
+    def refused(self):
+        """The number that was refused, or None."""
+        path = self.folder / "refused"
+        return int(path.read_text() or 0) or None if path.exists() else None
 
 
 def settings(leader, **values):
