@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "exec/machine.h"
 
@@ -46,7 +47,12 @@ static void look_work(uv_work_t *request)
     run->settled.mark = run->mark;
     place_settle(place, run->run, run->force, &run->settled);
     if (run->settled.finding == PLACE_NOTHING && run->untold) {
-        place_remove(place, run->run);
+        struct place_kept kept;
+        if (run->settled.foreign) { /* for its log, until its number comes again */
+            place_put_away(place, run->run, &kept);
+        } else {
+            place_remove(place, run->run);
+        }
     }
     if (run->settled.finding == PLACE_DEAD && !run->untold) {
         struct driver_result *result = &run->settled.result;
@@ -86,6 +92,12 @@ static void looked(struct exec_run *run)
     run->mark = settled->mark;
     switch (settled->finding) {
     case PLACE_NOTHING:
+        if (run->untold && settled->foreign) {
+            log_warn(
+                "run %llu was claimed by another node, whose folder this was: what "
+                "was left of it is killed",
+                (unsigned long long)run->run);
+        }
         if (run->untold) {
             exec_found(run, 0, NULL);
             return;

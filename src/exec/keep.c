@@ -65,7 +65,9 @@ static void work(uv_work_t *request)
         }
     }
     for (size_t i = 0; i < keep->removed_count; i++) {
-        place_remove(keep->place, keep->removed[i]);
+        if (place_is_kept(keep->place, keep->removed[i])) { /* else begun anew */
+            place_remove(keep->place, keep->removed[i]);
+        }
     }
 }
 

@@ -82,6 +82,21 @@ int place_module(const struct driver_spec *spec, char **folder, char **program,
 /* --- the folder
  * -------------------------------------------------------------------------------- */
 
+/* Of another node's run that had this number: it is dead, that was seen to before any
+ * run is started. */
+static void remove_foreign(const struct place *place, uint64_t run)
+{
+    int folder_fd = place_folder(place, run);
+    if (folder_fd < 0) {
+        return;
+    }
+    bool foreign = place_is_foreign(place, folder_fd);
+    close(folder_fd);
+    if (foreign) {
+        place_remove(place, run);
+    }
+}
+
 /* A folder of its own, whose name is on disk. */
 static int make_run_folder(const struct place *place, uint64_t run, struct err *err)
 {
@@ -337,6 +352,7 @@ void place_launch(const struct place *place, const struct driver_spec *spec,
 {
     *out = (struct place_launched){.fd = -1};
     struct err err;
+    remove_foreign(place, spec->run);
     int folder_fd = make_run_folder(place, spec->run, &err);
     if (folder_fd < 0) {
         unable_now(out, err.text);

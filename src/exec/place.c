@@ -209,6 +209,17 @@ static bool measure(int folder_fd, uint64_t run, struct place_kept *kept)
     return true;
 }
 
+bool place_is_kept(const struct place *place, uint64_t run)
+{
+    int folder_fd = place_folder(place, run);
+    struct place_kept kept;
+    bool there = folder_fd >= 0 && measure(folder_fd, run, &kept);
+    if (folder_fd >= 0) {
+        close(folder_fd);
+    }
+    return there;
+}
+
 bool place_put_away(const struct place *place, uint64_t run, struct place_kept *kept)
 {
     int folder_fd = place_folder(place, run);
@@ -244,7 +255,7 @@ static int list_one(const struct place *place, uint64_t run, struct place_list *
                        strerror(errno));
     }
     struct place_kept kept;
-    if (!place_is_foreign(place, folder_fd) && measure(folder_fd, run, &kept)) {
+    if (measure(folder_fd, run, &kept)) {
         GROW(list->kept, list->kept_count);
         list->kept[list->kept_count++] = kept;
     } else {

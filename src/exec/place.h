@@ -69,6 +69,7 @@ struct place_settled {
     int fd;
     uint64_t mark;     /* in: as far as it is known, or 0; out: of its claim */
     uint32_t grace_ms; /* of one that is alive */
+    bool foreign;      /* PLACE_NOTHING: another node claimed it, and it is dead */
     struct driver_result result;
 };
 
@@ -96,7 +97,7 @@ struct place_kept {
 };
 
 struct place_list {
-    uint64_t *open; /* runs that were not forgotten, or are another node's */
+    uint64_t *open; /* runs that were not forgotten */
     size_t open_count;
     struct place_kept *kept; /* those that were, by id */
     size_t kept_count;
@@ -105,6 +106,8 @@ struct place_list {
 int place_scan(const struct place *place, struct place_list *list, struct err *err);
 void place_list_close(struct place_list *list);
 
+/* Is it there, and was reported? */
+bool place_is_kept(const struct place *place, uint64_t run);
 /* It was reported: what it takes now. False: there is no such folder. */
 bool place_put_away(const struct place *place, uint64_t run, struct place_kept *kept);
 void place_remove(const struct place *place, uint64_t run);

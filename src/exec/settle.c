@@ -253,6 +253,7 @@ void place_settle(const struct place *place, uint64_t run, bool force,
     }
     if (foreign && (out->finding == PLACE_DEAD || out->finding == PLACE_ENDED)) {
         out->finding = PLACE_NOTHING;
+        out->foreign = true;
     }
     close(folder_fd);
 }

@@ -129,7 +129,8 @@ def test_its_own_run_that_is_alive_is_stopped_by_the_recovered_node(dev_with_a_r
     assert recover(dev).returncode == 0
     assert witness.alive()
     dev.start()
-    wait_until("it is killed", lambda: f"run {run} is killed" in dev.log())
+    wait_until("it is killed",
+               lambda: f"run {run} was claimed by another node" in dev.log())
     wait_until("nothing of it is left", lambda: not witness.alive())
     end, = events(dev, "run.ended")  # of the recovery: its node is another one now
     assert (end["run"], end["outcome"]) == (run, "lost")

@@ -379,6 +379,7 @@ def test_what_another_node_claimed_is_nothing_here(drivers, tmp_path):
     other = drivers(node=8)
     assert other.found() == {}
     wait_gone(supervisor)
+    assert all((other.folder(run) / "log").exists() for run in (1, 2, 3))
     for run in (1, 2, 3):
         assert other.run(run, module(tmp_path / "m", "exit 3"))["exit_code"] == 3
 
