@@ -219,6 +219,7 @@ int files_get_result(const struct buf *buf, struct driver_result *result,
     result->exit_code = cursor_u32(&cursor);
     result->signal = cursor_u32(&cursor);
     result->changes = cursor_u8(&cursor) != 0;
+    result->unable = false;
     result->started_ms = cursor_u64(&cursor);
     result->ended_ms = cursor_u64(&cursor);
     cursor_into(&cursor, result->text, sizeof result->text);

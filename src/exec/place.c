@@ -211,13 +211,9 @@ static bool measure(int folder_fd, uint64_t run, struct place_kept *kept)
 
 bool place_is_kept(const struct place *place, uint64_t run)
 {
-    int folder_fd = place_folder(place, run);
-    struct place_kept kept;
-    bool there = folder_fd >= 0 && measure(folder_fd, run, &kept);
-    if (folder_fd >= 0) {
-        close(folder_fd);
-    }
-    return there;
+    char name[64];
+    snprintf(name, sizeof name, "%" PRIu64 "/" FILES_REPORTED, run);
+    return faccessat(place->runs_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 bool place_put_away(const struct place *place, uint64_t run, struct place_kept *kept)
