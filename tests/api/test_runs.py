@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from api.conftest import settle
 from lib.cli import DONE, FAILED, NOT_FOUND, USAGE, done, muster, refused
 from lib.cluster import Node
 from lib.load import task_body
@@ -60,9 +61,8 @@ def test_no_root_is_needed():
         module = Module(node.folder / "who", "id -u")
         for path in (pathlib.Path(folder), *pathlib.Path(folder).rglob("*")):
             os.chown(path, 65534, 65534)
-        node.start()
+        settle(node.start())
         try:
-            wait_until("it leads", node.leads)
             made = node.call("POST", "/v1/tasks?run=now", module.task("web"))
             assert made.status == 201, made
             run, = node.call("GET", "/v1/runs").json["runs"]
