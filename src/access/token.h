@@ -22,8 +22,8 @@
 /* What a token allows, as bits; none implies another one. */
 enum token_class {
     TOKEN_WRITE = 1,   /* create, change, delete tasks */
-    TOKEN_RUN = 2,     /* have one run */
-    TOKEN_OPERATE = 4, /* members, the lead, snapshots */
+    TOKEN_RUN = 2,     /* have one run, cancel a run */
+    TOKEN_OPERATE = 4, /* members, the lead, settings, snapshots */
 };
 
 struct token {

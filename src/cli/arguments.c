@@ -94,7 +94,8 @@ static const struct {
     {COMMAND_RUNS, {"task", OPTION_TASK, "NAME", 0, "Only runs of this task", 0}},
     {COMMAND_RUNS,
      {"state", OPTION_STATE, "STATE", 0,
-      "Only those that are pending, running, stopping or ended", 0}},
+      "Only those that are pending, running, stopping or ended; or live: not ended",
+      0}},
     {COMMAND_RUNS, {"node", OPTION_NODE, "NAME", 0, "Only runs on this node", 0}},
     {0, {"help", OPTION_HELP, NULL, 0, "Print this and end", -1}},
 };

@@ -17,8 +17,8 @@ struct token_arguments {
 
 static const struct argp_option token_options[] = {
     {"allow", 'a', "CLASS,CLASS", 0,
-     "What it allows: write (create, change, delete tasks), run, operate (members, the "
-     "lead, snapshots)",
+     "What it allows: write (create, change, delete tasks), run (have one run, cancel "
+     "it), operate (members, the lead, settings, snapshots)",
      0},
     {"secret-file", 'f', "FILE", 0,
      "Write the token there, for its owner alone to read, instead of printing it", 0},
