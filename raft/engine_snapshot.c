@@ -2,8 +2,9 @@
 /* The engine and snapshots (rule 7): its own, which lets the log forget its beginning,
  * and a leader's, which replaces log and state.
  *
- *   running ──engine_install()──▶ installing ──durable, loaded: engine_installed()──▶
- * running
+ *   running ──engine_install()──▶ installing
+ *      ▲                            │
+ *      └── engine_installed() ──────┘ durable and loaded
  *
  * While it is installing the log is void, appends are heartbeats (raft/rules.c), and
  * the commit index may already point behind what is here: it is not looked at. */

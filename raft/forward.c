@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A write handed on, an errand, on the node that has the client:
  *
- *   SENT ──the leader's outcome: applied at index i──▶ ANSWERED ──i applied here──▶
- * done ├── its outcome: never happened, or refused ────────────────────▶ told as it is
- *     └── link lost, leader started anew, deadline ────────────▶ ERR_OUTCOME_UNKNOWN
+ *   SENT ──the leader's outcome: applied at index i──▶ ANSWERED
+ *    │ │                                               └── i applied here ──▶ done
+ *    │ └── its outcome: never happened, or refused ──▶ told as it is
+ *    └── link lost, leader started anew, deadline ──▶ ERR_OUTCOME_UNKNOWN
  *
  * The leader proposes it through its own door 1 (a favour), which never hands it on: a
  * node that does not lead any more answers that it never happened. So a write makes one

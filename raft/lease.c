@@ -22,8 +22,9 @@
  * nobody held: what an older one has proposed stands before this one's first entry,
  * without which nothing is granted, or never happens.
  *
- *   FREE ──lease_hold()──▶ HELD (so often) ──lease_release(), another leadership──▶
- * FREE
+ *   FREE ──lease_hold()──▶ HELD (so often)
+ *    ▲                       │
+ *    └── lease_release(), ───┘ another leadership
  *
  * Failure modes: a question or an answer is lost → the question is repeated; no answer
  * for two election timeouts, or half the lease → a new one; who was asked does not

@@ -3,10 +3,10 @@
  * registry.
  *
  *   FORMING ──founded or joined, on disk──▶ MEMBER ──node_stop()──▶ STOPPING ──▶ freed
- *      │                                      │ │                     ▲
- *      │             a leader says so, REMOVED ◀┘ └▶ FAILED, its state │ cannot be read
- *      │                                  └─────────────┴──────────────┤
- *      └───────────────────────────────────────────────────────────────┘
+ *      │                                     │ │                       ▲
+ *      │          a leader says so: REMOVED ◀┘ └▶ FAILED: its state    │
+ *      │                               │             │ cannot be read  │
+ *      └───────────────────────────────┴─────────────┴── node_stop() ──┘
  *
  * What the engine reports is handled in a turn of the node's own (node_turn): apply,
  * open or close door 1, tell who listens, then answer them. So nobody is called from

@@ -5,9 +5,8 @@
  *             leads and settled                a majority says "it is still mine"
  *   IDLE ──────────waiter──────────▶ ASKING ──────────────────────────────▶ IDLE
  *    │ ▲                               └─ leads no more, a newer term, too late ─▲
- *    │ └──────────────────────────────────────────────────────────┐              │
- *    └──waiter, another leads──▶ WANTING ──its index, its no, too late    (error to
- * all)
+ *    │ └────── its index; its no, too late (error to all) ───────┐
+ *    └──waiter, another leads──▶ WANTING ────────────────────────┘
  *
  * Happy path of a leader: its own term's first entry applied, it notes its commit index
  * and asks every voter for its term. A voter gives its vote for a term only once that

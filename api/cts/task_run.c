@@ -7,8 +7,10 @@
  *           inspect ────────▶ place ──▶ wait ──▶ its log ──▶ 200, 500
  *   POST    now ──▶ place a trial ──▶ wait ──▶ 201 (its end has created the task), 500
  *           inspect ─▶ place a trial ─▶ wait ─▶ its log ─▶ 200, 400
- *   PUT     now ──▶ store and place ──▶ wait ──▶ 200, 500; where there is no task, as
- * POST inspect ─▶ place what carries the text ─▶ wait ─▶ its log ─▶ 200, 400
+ *   PUT     now ──▶ store and place ──▶ wait ──▶ 200, 500
+ *           inspect ─▶ place what carries the text ─▶ wait ─▶ its log ─▶ 200, 400
+ *
+ * PUT where there is no task is as POST.
  *
  * What is stored and what is placed is one command: both, or a refusal. With an
  * idempotency key it is under that: who repeats the request waits for that same run. */

@@ -2,10 +2,10 @@
 /* One request over several nodes:
  *
  *   choose a node ─▶ wait until it is due ─▶ send ─▶ verdict
- *        ▲                                             ├ done, refused, not found ─▶ end
- *        ├──── that node next ◀── leader named ────────┤
- *        ├──── any node, later ◀── nothing happened ───┤
- *        │                                             └ unknown ─▶ end, said so
+ *        ▲                                          ├ done, refused, not found ─▶ end
+ *        ├─── that node next ◀── leader named ──────┤
+ *        ├─── any node, later ◀── nothing happened ─┤
+ *        │                                          └ unknown ─▶ end, said so
  *        └ past the timeout ─▶ end, with what each node said
  *
  * A write with an idempotency key goes on where others end as unknown: whichever node

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What holds all processes of a run together, so that none is left when it has ended.
  *
- *   v2 cgroup   cgroup.kill reaches all of them at once; limits, where its parent has
- * the controllers v1 freezer  frozen, killed, thawed walk        the supervisor is the
- * subreaper of all it has started: what lives is below it, and when it has no child
- * there is nothing
+ *   v2 cgroup   cgroup.kill reaches all of them at once; limits, where its parent
+ *               has the controllers
+ *   v1 freezer  frozen, killed, thawed
+ *   walk        the supervisor is the subreaper of all it has started: what lives is
+ *               below it, and when it has no child there is nothing
  *
  * The walk is always there; a cgroup is on top of it. */
 #ifndef EXEC_CONTAINER_H

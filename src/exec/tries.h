@@ -33,7 +33,7 @@ struct tries_ending {
 
 void tries_ending_of(int wait_status, struct tries_ending *ending);
 
-/* "exit code 3: last words", "killed by signal 9 (SIGKILL)", … */
+/* "exit code 3: last words", "ended by signal 9 (SIGKILL)", … */
 void tries_describe(const struct tries_ending *ending, const struct words *words,
                     char text[DRIVER_TEXT_SIZE]);
 

@@ -24,10 +24,10 @@
  * When local time jumps:
  *
  * - Forwards: a time that does not exist is left out; the line fires when the clock
- * next shows one of its times.
- * - Backwards: a line that names hours fires once at a time that comes twice, the first
- *   time (cronexpr fires twice). A line of every hour is a rhythm and not a time of
- * day: it goes on through both passes. */
+ *   next shows one of its times.
+ * - Backwards: a line that names hours fires once at a time that comes twice, the
+ *   first time (cronexpr fires twice). A line of every hour is a rhythm and not a time
+ *   of day: it goes on through both passes. */
 #ifndef TEXT_CRON_H
 #define TEXT_CRON_H
 
