@@ -204,6 +204,28 @@ def test_as_root_it_can_become_somebody_else(driver, tmp_path, monkeypatch):
     assert driver.log(1).split() == [b"65534", b"65534", b"65534", b"{}"]
 
 
+def test_logs_are_kept_by_bytes_and_by_age(drivers, tmp_path):
+    driver = drivers(keep_bytes=500_000).ready()
+    folder = module(tmp_path / "m", "head -c 100000 /dev/urandom")
+    runs = driver.data / "runs"
+
+    def kept():
+        return sorted(int(path.name) for path in runs.iterdir() if path.name.isdigit())
+
+    for run in range(1, 11):
+        assert driver.run(run, folder)["outcome"] == "success"
+        driver.say("forget", run)
+    wait_until("the newest are left", lambda: (runs / "10" / "reported").exists() and
+               len(kept()) <= 4)
+    driver.close()
+    left = kept()
+    assert 1 < len(left) and left == list(range(11 - len(left), 11))
+    for run in left[:-1]:
+        os.utime(runs / str(run) / "reported", (1, 1))
+    drivers(keep_bytes=500_000).ready()
+    wait_until("what is too old is removed", lambda: kept() == [10])
+
+
 def test_a_thousand_tiny_runs_leave_nothing(drivers, tmp_path):
     driver = drivers(keep_count=5).ready()
     folder = module(tmp_path / "m", "#!/bin/true\n")
