@@ -267,7 +267,7 @@ class Runs:
 
     def empty(self, cluster, crowd, numbers):
         leader = cluster.leader()
-        ended = leader.call("GET", "/v1/runs?state=ended&page_size=10").json["runs"]
+        ended = leader.call("GET", "/v1/runs?state=ended&per_page=10").json["runs"]
         if ended or len(crowd.begun()) != len(numbers):
             raise Failed(f"runs have ended, or begun twice: {ended}")
         with Ears(cluster) as ears, Health(cluster) as health:
