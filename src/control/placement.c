@@ -6,8 +6,10 @@
  * are decided before the next begins, so that no task is proposed twice and the live
  * runs that the choice counts are those there are. A turn goes on behind the last mark
  * of the one before until all that is due was seen: marks of tasks that cannot start (a
- * live run, disabled) keep nobody else's task waiting. What cannot start stays due: its
- * mark is in the registry, so that neither a failover nor a full queue forgets it.
+ * live run, disabled) keep nobody else's task waiting. One that was passed may have
+ * become able to start before the end is reached: if anything has changed since the
+ * walk began there is another one. What cannot start stays due: its mark is in the
+ * registry, so that neither a failover nor a full queue forgets it.
  *
  * Whether a task can start changes by an event, whether a member can carry it out does
  * not: so it is looked at each tick only while something waits for a member. */
@@ -23,6 +25,7 @@
 struct placement {
     struct control *control;
     struct moment last; /* the walk goes on behind it; {0}: it begins */
+    uint64_t began;     /* placement_changes() when it did */
     size_t waiting;     /* proposals without an outcome */
     bool refused;       /* ... or had one, in this turn, that was no run */
     bool said;          /* in the log: that nobody can */
@@ -31,7 +34,7 @@ struct placement {
 /* How a turn ended. */
 enum placement_end {
     PLACEMENT_DONE,  /* all that is due was seen */
-    PLACEMENT_CUT,   /* the next one goes on */
+    PLACEMENT_CUT,   /* the next one goes on, or begins a walk anew */
     PLACEMENT_STUCK, /* nothing can be started at present */
 };
 
@@ -133,6 +136,12 @@ static bool placement_place(struct placement *placement, struct place_members *m
     return true;
 }
 
+/* Differs from what it was whenever a task may start that could not. */
+static uint64_t placement_changes(const struct registry *registry)
+{
+    return registry_sequence(registry) + registry_moment_changes(registry);
+}
+
 /* One turn of the walk; *next_ms: when the next mark's time comes, on the replicated
  * clock, if it is done. */
 static enum placement_end placement_walk(struct placement *placement, uint64_t clock_ms,
@@ -141,13 +150,17 @@ static enum placement_end placement_walk(struct placement *placement, uint64_t c
     const struct registry *registry = control_registry(placement->control);
     struct place_members members = {.count = SIZE_MAX};
     struct map_cursor cursor;
+    if (placement->last.task == 0) {
+        placement->began = placement_changes(registry);
+    }
     registry_due_seek_behind(registry, &placement->last, &cursor);
     for (size_t seen = 0;; seen++) {
         const struct moment *due = registry_due_next(&cursor);
         if (due == NULL || due->at_ms > clock_ms) {
             placement->last = (struct moment){.task = 0};
             *next_ms = due != NULL ? due->at_ms : UINT64_MAX;
-            return PLACEMENT_DONE;
+            return placement->began == placement_changes(registry) ? PLACEMENT_DONE
+                                                                   : PLACEMENT_CUT;
         }
         if (seen == PLACEMENT_WALK || placement->waiting == PLACEMENT_BATCH) {
             return PLACEMENT_CUT;

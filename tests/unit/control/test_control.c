@@ -338,6 +338,53 @@ static void test_many_that_cannot_start(void **state)
     assert_int_equal(node->proposed, 1);
 }
 
+/* The run of one that the walk has passed ends before the walk does. */
+static void test_passed_before_its_run_ended(void **state)
+{
+    (void)state;
+    enum { TASKS = 5000 };
+    char name[16];
+    uint64_t first = fake_node_place(node, "web", N2);
+    make_due("web", 0);
+    for (int i = 0; i < TASKS; i++) {
+        snprintf(name, sizeof name, "t%d", i);
+        fake_node_task(node, name, TASK);
+        fake_node_place(node, name, N3);
+        make_due(name, 0);
+    }
+    pass(1000);
+    fake_node_task(node, "other", TASK); /* an event: a walk begins */
+    sim_time_run_until(time_, sim_time_now_us(time_) + 500);
+    end_run(fake_node_run(node, first));
+    pass(10);
+    assert_non_null(live("web"));
+    assert_int_equal(node->proposed, 1);
+}
+
+/* Likewise while the walk stands at one that nobody can carry out, and that one goes.
+ */
+static void test_passed_while_nobody_could(void **state)
+{
+    (void)state;
+    uint64_t first = fake_node_place(node, "web", N2);
+    fake_node_task(node, "other", TASK);
+    for (size_t i = 0; i < FAKE_NODES; i++) {
+        node->peers[i].row.reachable = false;
+    }
+    make_due("web", 0);
+    make_due("other", 0);
+    pass(1000);
+    end_run(fake_node_run(node, first));
+    pass(1000);
+    struct command enable = {.type = COMMAND_TASK_ENABLE,
+                             .task_enable = {text_of("other"), false}};
+    assert_int_equal(fake_node_apply(node, &enable).code, 0);
+    pass(1000);
+    node->peers[2].row.reachable = true;
+    pass(2 * TICK_MS + 2);
+    assert_int_equal(live("web")->node, N3);
+}
+
 /* Without work there are no looks: a mark's time and events are what wakes it. */
 static void test_not_before_an_event(void **state)
 {
@@ -743,6 +790,8 @@ int main(void)
         TEST(test_not_on_who_drains),
         TEST(test_not_on_who_carries_none_out),
         TEST(test_many_that_cannot_start),
+        TEST(test_passed_before_its_run_ended),
+        TEST(test_passed_while_nobody_could),
         TEST(test_not_before_an_event),
         TEST(test_after_a_recovery),
         TEST(test_placement_is_refused),
