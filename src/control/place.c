@@ -14,7 +14,7 @@ static const char *place_refusal(const struct place_candidate *candidate)
         return "is of a version without runs";
     }
     if (!candidate->carries) {
-        return "carries out no runs (runs.enabled)";
+        return "carries out no runs (runs.enabled, or it cannot: see its log)";
     }
     if (candidate->draining) {
         return "is draining";

@@ -95,9 +95,8 @@ static const struct row rows[] = {
        .full = true}},
      2,
      NONE,
-     "no node can carry out a run: n1 carries out no runs (runs.enabled), n2 has a "
-     "full "
-     "disk"},
+     "no node can carry out a run: n1 carries out no runs (runs.enabled, or it cannot: "
+     "see its log), n2 has a full disk"},
     {"nobody there",
      {{.name = ""}},
      0,
