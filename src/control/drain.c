@@ -89,9 +89,13 @@ static bool drain_over(const struct drain *drain, const struct run *run,
 {
     const struct registry *registry = control_registry(drain->control);
     const struct member *member = registry_member(registry, run->node);
-    return run->stop == RUN_STOP_NONE && member != NULL && member->duty.draining &&
-           clock_ms - drain_since(drain, member, clock_ms) >=
-               registry_setting(registry, SETTING_DRAIN_DEADLINE);
+    if (run->stop != RUN_STOP_NONE || member == NULL || !member->duty.draining) {
+        return false;
+    }
+    /* the clock goes back to the state's while the lead is being given away */
+    uint64_t since_ms = drain_since(drain, member, clock_ms);
+    return clock_ms >= since_ms &&
+           clock_ms - since_ms >= registry_setting(registry, SETTING_DRAIN_DEADLINE);
 }
 
 static void drain_propose(struct drain *drain, const struct run *run)
