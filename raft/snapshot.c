@@ -503,6 +503,7 @@ static const char *decode_member(struct snapshot_decoder *decoder,
     }
     bool sound = cursor_done(cursor) && draining <= 1 && draft.id > decoder->order &&
                  (duty.draining || duty.drain_ms == 0) &&
+                 duty.drain_ms <= registry_clock_ms(decoder->registry) &&
                  (duty.drivers & ~MEMBER_DRIVERS_KNOWN) == 0 &&
                  member_draft_sound(&draft) && revision > 0 && revision < decoder->next;
     if (sound) {

@@ -620,7 +620,7 @@ static void one_of_the_third_level_tells_what_members_are_there_for(void **state
         uint8_t draining;
         uint64_t drain_ms;
         uint32_t drivers;
-    } wrong[] = {{0, 1, 1}, {2, 1, 1}, {1, 1, 2}};
+    } wrong[] = {{0, 1, 1}, {2, 1, 1}, {1, 1, 2}, {1, 78, 1}}; /* the clock is at 77 */
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         put_head_3(4, 4);
         put_member_3(1, wrong[i].draining, wrong[i].drain_ms, wrong[i].drivers);
