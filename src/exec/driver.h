@@ -63,8 +63,8 @@ struct driver_result {
     uint32_t exit_code; /* of the last try's program */
     uint32_t signal;    /* that ended it, or 0 */
     bool changes;       /* of an inspection: there are some */
-    /* It is lost, before anything of its module's, because this machine could not begin
-     * a run: its disk is full, it can start no process. Of ended() alone. */
+    /* It is lost because this machine could not begin a run: its disk is full, it can
+     * start no process, or none that supervises. Of ended() alone. */
     bool unable;
     uint64_t started_ms; /* wall; 0 if no program began */
     uint64_t ended_ms;   /* wall */

@@ -57,6 +57,7 @@ static void look_work(uv_work_t *request)
     if (run->settled.finding == PLACE_DEAD && !run->untold) {
         struct driver_result *result = &run->settled.result;
         *result = (struct driver_result){.outcome = DRIVER_LOST,
+                                         .unable = run->launched.result.unable,
                                          .started_ms = run->started_ms,
                                          .ended_ms = process_wall_ms()};
         memcpy(result->text, run->why, strlen(run->why) + 1);

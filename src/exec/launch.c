@@ -196,7 +196,8 @@ static int make_work(const struct place *place, const char *task, char **work,
     return 0;
 }
 
-/* Everything its supervisor reads. */
+/* Everything its supervisor reads. ERR_UNSUPPORTED, ERR_INVALID: it cannot be run;
+ * else this machine cannot begin it. */
 static int prepare(const struct place *place, int folder_fd,
                    const struct driver_spec *spec, uint64_t mark, struct err *err)
 {
@@ -324,6 +325,7 @@ static bool begin(const struct place *place, int folder_fd,
     }
     if (out->fd < 0) { /* it may have begun all the same: who looks next finds out */
         out->unsettled = true;
+        out->result.unable = true;
         tries_copy_text(out->result.text, err.text, strlen(err.text));
     }
     return true;
@@ -334,10 +336,13 @@ static void launch_claimed(const struct place *place, int folder_fd,
                            struct place_launched *out)
 {
     struct err err;
+    int failed = cancelled ? 0 : prepare(place, folder_fd, spec, out->mark, &err);
     if (cancelled) {
         end_now(out, DRIVER_CANCELLED, "cancelled before it began");
-    } else if (prepare(place, folder_fd, spec, out->mark, &err) != 0) {
+    } else if (failed == ERR_UNSUPPORTED || failed == ERR_INVALID) {
         end_now(out, DRIVER_FAILED, err.text);
+    } else if (failed != 0) {
+        unable_now(out, err.text);
     } else if (process_boot_ms() >= spec->deadline_ms) {
         end_now(out, DRIVER_LOST, "the lease ran out before it began");
     } else if (begin(place, folder_fd, spec, out)) {

@@ -38,8 +38,9 @@ void place_close(struct place *place);
 struct place_launched {
     int fd;         /* connected to its supervisor; -1: none is */
     uint64_t mark;  /* of its claim; 0: it has none of this start */
-    bool unsettled; /* it may be alive: place_settle() by force; result.text has why;
-                     * else, without `fd`, it has ended as `result` says */
+    bool unsettled; /* it may be alive: place_settle() by force; result.text has why,
+                     * and it is unable if that finds no end; else, without `fd`, it has
+                     * ended as `result` says */
     struct driver_result result;
 };
 

@@ -101,6 +101,20 @@ def test_a_result_has_its_room_on_a_full_disk(small, tmp_path):
         assert (driver.folder(1) / "result").exists()
 
 
+@pytest.mark.parametrize("pages", [0, 1, 2, 3, 4])
+def test_what_has_no_room_to_begin_is_lost(small, tmp_path, pages):
+    """Not failed: it is the disk's fault, and another node has room."""
+    folder = module(tmp_path / "m", "true")
+    with Driver(small) as driver:
+        with pytest.raises(OSError), open(small / "fill", "wb", buffering=0) as fill:
+            while True:
+                fill.write(bytes(4096))
+        os.truncate(small / "fill", (small / "fill").stat().st_size - pages * 4096)
+        end = driver.run(1, folder)
+        assert end["outcome"] == "lost" and end["unable"]
+        assert "No space left on device" in end["text"]
+
+
 @pytest.fixture
 def unwritable(small, tmp_path):
     """A run that has ended, on a full disk that has not kept its result's room."""

@@ -123,6 +123,7 @@ def test_what_cannot_start_supervisors(tmp_path):
     with Driver(tmp_path / "data", program="/bin/true") as driver:
         end_of = driver.run(1, folder)
         assert (end_of["outcome"], end_of["text"]) == ("lost", "its supervisor did not start")
+        assert end_of["unable"]  # as would the next one be: they are for another node
         assert not (driver.data / "work/task/began").exists()
 
 

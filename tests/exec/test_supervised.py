@@ -150,10 +150,11 @@ def test_without_a_supervisor_there_is_no_run(drivers, tmp_path):
     end = driver.run(1, folder)
     assert (end["outcome"], end["text"]) == ("lost",
                                              "no supervisor: No such file or directory")
+    assert end["unable"]
     driver.close()
     driver = drivers(program="/bin/cat").ready()  # it does not know what to do
     end = driver.run(2, folder)
-    assert end["outcome"] == "lost"
+    assert end["outcome"] == "lost" and end["unable"]
     assert end["text"] == "its supervisor did not start"
     assert not (driver.data / "work/task/began").exists()
 

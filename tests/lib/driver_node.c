@@ -52,6 +52,7 @@ static void print_result(const struct driver_result *result)
            names[result->outcome], result->exit_code, result->signal,
            result->changes ? "true" : "false", result->started_ms, result->ended_ms);
     print_text(result->text);
+    printf("%s", result->unable ? ", \"unable\": true" : "");
 }
 
 static void finish_line(void)
