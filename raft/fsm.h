@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The state machine: applies committed batches to the registry and tells who listens.
- * The only holder of a registry that may change (with raft/snapshot.c while restoring).
+ * The only holder of a registry that may change (with raft/snapshot_decode.c while
+ * restoring).
  *
  * Apply never fails: a refusal is a *result*. An entry that cannot be decoded is not a
  * refusal: fsm_apply() returns ERR_CORRUPT and the node must stop (DESIGN 5). */

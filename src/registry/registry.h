@@ -10,9 +10,9 @@
  * Sequence: each change that a noun shows is one event and takes the next number;
  * bookkeeping takes none. So event numbers have no gaps.
  *
- * Only raft/fsm.c and raft/snapshot.c hold a non-const pointer. Every reader gets a
- * `const struct registry *`; registry_freeze() gives one that later commands leave
- * untouched, in O(1). */
+ * Only raft/fsm.c and raft/snapshot_decode.c hold a non-const pointer. Every reader
+ * gets a `const struct registry *`; registry_freeze() gives one that later commands
+ * leave untouched, in O(1). */
 #ifndef REGISTRY_REGISTRY_H
 #define REGISTRY_REGISTRY_H
 
@@ -187,8 +187,8 @@ int registry_zone_set(struct registry *registry, const struct change *change,
  * stay as they are. ERR_INVALID: the numbers are at their end. */
 int registry_recover(struct registry *registry, const struct change *change);
 
-/* --- for raft/snapshot.c: put back what a snapshot holds, into a new registry. Drafts
- * are sound, numbers as the registry had them: the decoder has checked. --- */
+/* --- for raft/snapshot_decode.c: put back what a snapshot holds, into a new registry.
+ * Drafts are sound, numbers as the registry had them: the decoder has checked. --- */
 void registry_restore_clock(struct registry *registry, uint64_t clock_ms);
 void registry_restore_setting(struct registry *registry, enum setting setting,
                               uint64_t value);
