@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Snapshots written record by record with checksums that are right, and one thing wrong
- * that no checksum shows. */
+/* Snapshots written by hand, record by record, with one thing wrong that no checksum
+ * shows. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <isa-l.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -14,250 +13,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "raft/snapshot.h"
-
-#define TEXT "{\"condition\":{},\"module\":\"m\"}"
-
-/* --- writing by hand ----------------------------------------------------------------
- */
-
-static struct buf bytes; /* of the snapshot under way */
-static size_t record_at;
-static uint64_t record_count;
-
-static void begin(uint8_t kind)
-{
-    record_at = bytes.len;
-    buf_put_u8(&bytes, kind);
-    buf_put_u32(&bytes, 0);
-}
-
-static void end(void)
-{
-    buf_set_u32(&bytes, record_at + 1, (uint32_t)(bytes.len - record_at - 5));
-    buf_put_u32(&bytes,
-                crc32_iscsi(bytes.data + record_at, (int)(bytes.len - record_at), 0));
-    record_count++;
-}
-
-static void put_head(uint32_t format, uint64_t first, uint64_t next)
-{
-    begin(1);
-    buf_put_u32(&bytes, format);
-    buf_put_u64(&bytes, 77); /* clock */
-    buf_put_u64(&bytes, first);
-    buf_put_u64(&bytes, next);
-    end();
-}
-
-static void put_head_2(uint32_t level, uint64_t first, uint64_t next)
-{
-    begin(1);
-    buf_put_u32(&bytes, 2);
-    buf_put_u64(&bytes, 77);
-    buf_put_u64(&bytes, first);
-    buf_put_u64(&bytes, next);
-    buf_put_u32(&bytes, level);
-    end();
-}
-
-static void put_head_3(uint64_t first, uint64_t next)
-{
-    begin(1);
-    buf_put_u32(&bytes, 3);
-    buf_put_u64(&bytes, 77);
-    buf_put_u64(&bytes, first);
-    buf_put_u64(&bytes, next);
-    buf_put_u32(&bytes, 3);
-    end();
-}
-
-static void put_setting(const char *name, uint64_t value)
-{
-    begin(2);
-    buf_put_text(&bytes, name);
-    buf_put_u64(&bytes, value);
-    end();
-}
-
-static void put_member_texts(uint64_t id, uint64_t revision)
-{
-    begin(3);
-    buf_put_u64(&bytes, id);
-    buf_put_u32(&bytes, 1);
-    buf_put_u64(&bytes, revision);
-    for (int i = 0; i < 4; i++) {
-        buf_put_text(&bytes, "x");
-    }
-}
-
-static void put_member(uint64_t id, uint64_t revision)
-{
-    put_member_texts(id, revision);
-    end();
-}
-
-static void put_member_2(uint64_t id, uint64_t revision, uint8_t draining)
-{
-    put_member_texts(id, revision);
-    buf_put_u8(&bytes, draining);
-    end();
-}
-
-static void put_member_3(uint64_t id, uint8_t draining, uint64_t drain_ms,
-                         uint32_t drivers)
-{
-    put_member_texts(id, 1);
-    buf_put_u8(&bytes, draining);
-    buf_put_u64(&bytes, drain_ms);
-    buf_put_u32(&bytes, drivers);
-    end();
-}
-
-static void put_task(const char *name, uint64_t created, uint64_t revision)
-{
-    begin(4);
-    buf_put_u64(&bytes, created);
-    buf_put_u64(&bytes, revision);
-    buf_put_u8(&bytes, 1);
-    buf_put_u32(&bytes, 16);
-    buf_put_text(&bytes, name);
-    buf_put_text(&bytes, TEXT);
-    end();
-}
-
-static void put_task_3(const char *name, uint64_t created, uint8_t deleting)
-{
-    begin(4);
-    buf_put_u64(&bytes, created);
-    buf_put_u64(&bytes, created);
-    buf_put_u8(&bytes, 1);
-    buf_put_u32(&bytes, 16);
-    buf_put_text(&bytes, name);
-    buf_put_text(&bytes, TEXT);
-    buf_put_u8(&bytes, deleting);
-    end();
-}
-
-/* A run as it stands in a record; what is left out is 0, or as in `run_row_of`. */
-struct run_row {
-    uint64_t id;
-    uint64_t task_created;
-    uint64_t revision;
-    uint8_t state;
-    uint8_t outcome;
-    uint8_t purpose;
-    uint8_t stop;
-    const char *task;
-    const char *draft;
-    uint64_t started_ms;
-    uint8_t no_cause;
-    uint8_t no_lease;
-    uint8_t bad_flag;
-};
-
-static void put_run(const struct run_row *row)
-{
-    begin(7);
-    buf_put_u64(&bytes, row->id);
-    buf_put_u64(&bytes, row->task_created);
-    buf_put_u64(&bytes, row->revision != 0 ? row->revision : row->id);
-    buf_put_u64(&bytes, 77); /* node */
-    buf_put_u8(&bytes, row->state);
-    buf_put_u8(&bytes, row->outcome);
-    buf_put_u8(&bytes, row->no_cause ? 0 : 1);
-    buf_put_u8(&bytes, row->purpose);
-    buf_put_u8(&bytes, row->stop);
-    buf_put_u32(&bytes, row->no_lease ? 0 : 4000);
-    buf_put_u32(&bytes, 5000);
-    buf_put_u32(&bytes, 3);
-    buf_put_u64(&bytes, 1000);
-    buf_put_u64(&bytes, row->started_ms);
-    buf_put_u64(&bytes, 0);
-    buf_put_u32(&bytes, 0);
-    buf_put_u32(&bytes, 0);
-    buf_put_u8(&bytes, row->bad_flag);
-    buf_put_u8(&bytes, row->draft != NULL ? 1 : 0);
-    buf_put_u32(&bytes, row->draft != NULL ? 16 : 0);
-    buf_put_text(&bytes, row->task);
-    buf_put_text(&bytes, "");
-    buf_put_text(&bytes, "{}");
-    buf_put_text(&bytes, row->draft != NULL ? row->draft : "");
-    end();
-}
-
-static void put_due(uint64_t task, uint64_t at_ms, uint64_t until_ms, uint8_t cause)
-{
-    begin(8);
-    buf_put_u64(&bytes, task);
-    buf_put_u64(&bytes, at_ms);
-    buf_put_u64(&bytes, until_ms);
-    buf_put_u8(&bytes, cause);
-    end();
-}
-
-static void put_zone(const char *zone)
-{
-    begin(10);
-    buf_put_text(&bytes, zone);
-    end();
-}
-
-static void put_runs_from(uint64_t clock_ms)
-{
-    begin(11);
-    buf_put_u64(&bytes, clock_ms);
-    end();
-}
-
-static void put_fire(uint64_t task, uint64_t at_ms)
-{
-    begin(9);
-    buf_put_u64(&bytes, task);
-    buf_put_u64(&bytes, at_ms);
-    buf_put_u64(&bytes, 7);
-    end();
-}
-
-static void put_event(uint16_t type)
-{
-    begin(5);
-    buf_put_u16(&bytes, type);
-    buf_put_u64(&bytes, 1000);
-    for (int i = 0; i < 4; i++) {
-        buf_put_text(&bytes, "x");
-    }
-    end();
-}
-
-struct key_row {
-    uint64_t at_ms;
-    const char *scope;
-    const char *key;
-    uint8_t code;
-    uint64_t revision;
-    uint8_t created;
-};
-
-static void put_key(const struct key_row *row)
-{
-    begin(6);
-    buf_put_u64(&bytes, row->at_ms);
-    buf_put_text(&bytes, row->scope);
-    buf_put_text(&bytes, row->key);
-    buf_put(&bytes, "0123456789abcdef", 16);
-    buf_put_u8(&bytes, row->code);
-    buf_put_u64(&bytes, row->revision);
-    buf_put_u8(&bytes, row->created);
-    end();
-}
-
-static void put_end(void)
-{
-    uint64_t count = record_count;
-    begin(255);
-    buf_put_u64(&bytes, count);
-    end();
-}
+#include "unit/raft/snapshot_hand.h"
 
 /* --- what becomes of it -------------------------------------------------------------
  */
@@ -297,13 +53,13 @@ static void assert_refused(int code, const char *words)
     start_anew();
 }
 
-static void assert_taken(void)
+/* What was put is taken, and written again as it is. */
+static struct registry *taken_and_again(void)
 {
     struct err err;
     struct registry *registry = restored(&err);
     if (registry == NULL) {
         fail_msg("%s", err.text);
-        return;
     }
     struct buf again;
     buf_init(&again);
@@ -311,8 +67,13 @@ static void assert_taken(void)
     assert_int_equal(again.len, bytes.len);
     assert_memory_equal(again.data, bytes.data, bytes.len);
     buf_close(&again);
-    registry_free(registry);
     start_anew();
+    return registry;
+}
+
+static void assert_taken(void)
+{
+    registry_free(taken_and_again());
 }
 
 static int teardown(void **state)
@@ -562,22 +323,6 @@ static void runs_due_marks_and_next_fires_stand_behind_the_keys(void **state)
     assert_refused(ERR_CORRUPT, "task");
 }
 
-/* What was put is taken, and written again as it is. */
-static struct registry *taken_and_again(void)
-{
-    struct err err;
-    struct registry *registry = restored(&err);
-    assert_non_null(registry);
-    struct buf again;
-    buf_init(&again);
-    assert_int_equal(snapshot_encode(registry, collect, &again), 0);
-    assert_int_equal(again.len, bytes.len);
-    assert_memory_equal(again.data, bytes.data, bytes.len);
-    buf_close(&again);
-    start_anew();
-    return registry;
-}
-
 static void a_time_zone_is_checked(void **state)
 {
     (void)state;
@@ -668,8 +413,8 @@ static void what_a_newer_build_wrote_is_unsupported_not_damaged(void **state)
     put_event(999);
     assert_refused(ERR_UNSUPPORTED, "an event that this build does not know");
     put_head(1, 1, 1);
-    begin(12);
-    end();
+    record_begin(12);
+    record_end();
     assert_refused(ERR_UNSUPPORTED, "a record that this build does not know");
 }
 
@@ -749,32 +494,32 @@ static void bytes_that_mean_nothing_are_refused(void **state)
     buf_put_u8(&bytes, 1); /* the beginning of a record that never comes */
     assert_refused(ERR_CORRUPT, "it ends at byte");
     put_head(1, 1, 9);
-    begin(4);
+    record_begin(4);
     buf_put_u64(&bytes, 1);
     buf_put_u64(&bytes, 1);
     buf_put_u8(&bytes, 2); /* neither enabled nor disabled */
     buf_put_u32(&bytes, 16);
     buf_put_text(&bytes, "a");
     buf_put_text(&bytes, TEXT);
-    end();
+    record_end();
     assert_refused(ERR_CORRUPT, "task");
     for (int wrong = 0; wrong < 4; wrong++) {
         put_head(1, 1, 2);
-        begin(5);
+        record_begin(5);
         buf_put_u16(&bytes, 1);
         buf_put_u64(&bytes, 1000);
         for (int i = 0; i < 4; i++) {
             buf_put_blob(&bytes, i == wrong ? "a\0b" : "abc", 3);
         }
-        end();
+        record_end();
         assert_refused(ERR_CORRUPT, "event");
     }
     put_head(1, 1, 9);
-    begin(2);
+    record_begin(2);
     buf_put_text(&bytes, "task_events");
     buf_put_u64(&bytes, 6);
     buf_put_u8(&bytes, 0); /* one too many */
-    end();
+    record_end();
     assert_refused(ERR_CORRUPT, "setting");
 }
 
@@ -814,7 +559,7 @@ static void names_that_a_map_cannot_hold_are_refused(void **state)
 static void a_length_from_outside_is_bounded_before_it_is_waited_for(void **state)
 {
     (void)state;
-    begin(1);
+    record_begin(1);
     buf_set_u32(&bytes, 1, UINT32_MAX);
     assert_refused(ERR_CORRUPT, "too large at byte 0");
 }
